@@ -1,0 +1,1 @@
+"""Client Caller: AI that talks on the telephone."""

@@ -1,0 +1,26 @@
+"""How loud sound is."""
+
+from typing import Final
+
+import numpy as np
+
+from client_caller.audio.frame import Samples
+
+SILENT_DBFS: Final = -100.0
+"""What digital silence reads as, so that a level is always a number."""
+
+
+def level_dbfs(samples: Samples) -> float:
+    """Root-mean-square level in dB relative to full scale (a full-scale square wave reads 0)."""
+    if len(samples) == 0:
+        return SILENT_DBFS
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    return max(SILENT_DBFS, 10 * np.log10(power)) if power > 0 else SILENT_DBFS
+
+
+def at_level(samples: Samples, dbfs: float) -> Samples:
+    """The same sound at another level; digital silence stays silent."""
+    now = level_dbfs(samples)
+    if now <= SILENT_DBFS:
+        return samples
+    return (samples * np.float32(10 ** ((dbfs - now) / 20))).astype(np.float32)

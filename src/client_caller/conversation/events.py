@@ -1,0 +1,108 @@
+"""What can happen to a conversation.
+
+In:   nothing but the standard library.
+Out:  frozen events, handed to `Conversation.handle(event, now)` one at a time.
+Rule: instants (`at`) are seconds of call time, back-dated to the audio; `pause` and `reply` are counters by which news of
+      something already superseded is told from news that still matters.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Engine = Literal["transcriber", "turn model", "language model", "voice"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """The line is open both ways."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The caller's voice set in at `at` (an onset)."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """The caller's voice stopped at `at` (an offset); `voiced_s` seconds of it were heard since the onset."""
+
+    at: float
+    voiced_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnScored:
+    """The turn model's probability that the caller had finished at pause number `pause` (the first is 1)."""
+
+    pause: int
+    p_done: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Every word of the caller's turn as decoded at pause number `pause`; empty when no word was found."""
+
+    pause: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The caller pressed a key: one of 0-9, *, #, A-D."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyText:
+    """The next speakable piece of a reply."""
+
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """A reply has no further piece."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedOut:
+    """The caller has heard the first `words` words of a piece; `done` when nothing of it is left to hear."""
+
+    reply: int
+    piece: int
+    words: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFailed:
+    """An engine gave up. `number` is the pause it was decoding or the reply it was making."""
+
+    engine: Engine
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The call is over, whoever ended it."""
+
+
+Event = (
+    CallAnswered
+    | SpeechStarted
+    | SpeechPaused
+    | TurnScored
+    | Transcript
+    | KeyPressed
+    | ReplyText
+    | ReplyEnded
+    | PlayedOut
+    | EngineFailed
+    | HungUp
+)

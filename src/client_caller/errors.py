@@ -1,0 +1,65 @@
+"""Whose fault it is.
+
+    ClientCallerError
+      ConfigError            the operator's mistake: names the setting, stops at start-up
+        ModelUnavailable     a model file that no source could give, or that is not the pinned one
+      LineError              the carrier's or the network's fault
+        LineLost             the media stream ended or went silent
+        LineProtocolError    they sent nonsense
+      EngineError            a model failed; the call goes on
+        EngineTimeout        no result in time
+        EngineOverloaded     it refused for want of room
+        EngineCrashed        it broke, or its process is gone
+      LocalProtocolError     our own bug: an event the conversation must never see
+
+Engines' errors are translated where they occur, in the leaf. Nothing catches `Exception` but the rim of a process.
+`tests/test_errors.py` holds this drawing against the classes.
+"""
+
+
+class ClientCallerError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class ConfigError(ClientCallerError):
+    """The operator must change something; the message names it and says what to do."""
+
+
+class ModelUnavailable(ConfigError):
+    """A model file cannot be had, or what was had is not what was pinned."""
+
+
+class LineError(ClientCallerError):
+    """The carrier or the network failed one call."""
+
+
+class LineLost(LineError):
+    """The media stream ended, or nothing arrived on it for too long."""
+
+
+class LineProtocolError(LineError):
+    """The far side broke the media protocol; the message says how."""
+
+
+class EngineError(ClientCallerError):
+    """A model failed; `engine` names it as the settings do."""
+
+    def __init__(self, engine: str, what: str) -> None:
+        super().__init__(f"{engine}: {what}")
+        self.engine = engine
+
+
+class EngineTimeout(EngineError):
+    """No result, or no further result, within the time allowed."""
+
+
+class EngineOverloaded(EngineError):
+    """The engine refused for want of room; later may work."""
+
+
+class EngineCrashed(EngineError):
+    """The engine broke or its process is gone."""
+
+
+class LocalProtocolError(ClientCallerError):
+    """A bug of ours: the pair of phase and event is impossible."""

@@ -1,0 +1,1 @@
+"""How sound becomes words and turns."""

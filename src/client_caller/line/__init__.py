@@ -1,0 +1,1 @@
+"""Where sound enters and leaves."""

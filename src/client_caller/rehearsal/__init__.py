@@ -1,0 +1,1 @@
+"""Callers who test the agent."""

@@ -1,0 +1,128 @@
+"""Every setting, with its unit, its default and a sentence. Nothing else in the package reads the environment.
+
+In:   environment variables and an optional `.env` file; groups are joined by two underscores:
+      CLIENT_CALLER_TURN__QUICK_S=0.25. Secrets of the carrier keep the names the carrier gives them (TWILIO_AUTH_TOKEN).
+Out:  one frozen `Settings`, read once at start-up and passed down. `client-caller settings` prints it.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from client_caller.errors import ConfigError
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(BaseModel):
+    """Where the server listens and how it is reached."""
+
+    model_config = _FROZEN
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    media_silence_s: float = Field(5.0, gt=0, description="seconds without any media after which a stream is dead")
+    start_within_s: float = Field(5.0, gt=0, description="seconds a new media socket has to send its `start`")
+    send_within_s: float = Field(2.0, gt=0, description="seconds one message to the carrier may take")
+    token_life_s: float = Field(60.0, gt=0, description="seconds for which a stream token may be used, once")
+    pending_sockets: int = Field(32, ge=1, description="media sockets that may wait for their `start` at once")
+    calls_at_once: int = Field(8, ge=1, description="calls held at once; a caller beyond that hears a sentence")
+
+
+class HearingSettings(BaseModel):
+    """From sound to pauses and words."""
+
+    model_config = _FROZEN
+    speech_on: float = Field(0.5, gt=0, lt=1, description="speech probability at which a window counts as voice")
+    speech_sure: float = Field(0.85, gt=0, lt=1, description="speech probability at which one window suffices")
+    speech_off: float = Field(0.35, gt=0, lt=1, description="speech probability below which a window counts as silence")
+    hangover_s: float = Field(0.064, gt=0, description="seconds of silence before a pause is noticed")
+    preroll_s: float = Field(0.3, ge=0, description="seconds before the onset that are decoded with it")
+    workers: int = Field(2, ge=1, description="speech-to-text workers, one thread and about 95 MB each")
+
+
+class TurnSettings(BaseModel):
+    """How long to wait at a pause before the answer may be heard."""
+
+    model_config = _FROZEN
+    quick_s: float = Field(0.22, gt=0, description="seconds of silence to wait when the turn is surely over")
+    patient_s: float = Field(3.2, gt=0, description="seconds of silence to wait when it surely is not")
+
+
+class ThinkingSettings(BaseModel):
+    """The language model."""
+
+    model_config = _FROZEN
+    base_url: str = Field("", description="an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1; empty: embedded")
+    model: str = Field("SmolLM2-135M-Instruct", description="the model's name on that server")
+    api_key: SecretStr = Field(SecretStr("none"), description="its API key")
+    first_token_s: float = Field(4.0, gt=0, description="seconds to wait for the first token")
+    next_token_s: float = Field(2.0, gt=0, description="seconds to wait for each further token")
+    slots: int = Field(4, ge=1, description="replies the embedded server makes at once")
+    context_tokens: int = Field(2048, ge=512, description="tokens of conversation per slot of the embedded server")
+    decode_threads: int = Field(1, ge=1, description="threads of the embedded server for new tokens")
+    prefill_threads: int = Field(2, ge=1, description="threads of the embedded server for reading the prompt")
+
+
+class SpeakingSettings(BaseModel):
+    """From text to the caller's ear."""
+
+    model_config = _FROZEN
+    lead_s: float = Field(0.28, gt=0, le=0.3, description="seconds of audio the carrier may be ahead of real time")
+    mark_every_s: float = Field(0.16, gt=0, le=0.2, description="seconds of audio between two marks")
+
+
+class RecordSettings(BaseModel):
+    """What is kept of a call."""
+
+    model_config = _FROZEN
+    folder: Path = Field(Path("runs/calls"), description="folder for flight records and recordings")
+    audio: bool = Field(True, description="keep a stereo recording: caller left, agent right")
+
+
+class Settings(BaseSettings):
+    """All settings of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLIENT_CALLER_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
+    public_url: str = Field(
+        "", description="how the carrier reaches us: https://…, or http://127.0.0.1:PORT for trials"
+    )
+    agent: Path = Field(Path("agents/receptionist.toml"), description="the agent file that answers")
+    models: Path = Field(Path("~/.cache/client-caller"), description="folder for model files")
+    server: ServerSettings = ServerSettings()
+    hearing: HearingSettings = HearingSettings()
+    turn: TurnSettings = TurnSettings()
+    thinking: ThinkingSettings = ThinkingSettings()
+    speaking: SpeakingSettings = SpeakingSettings()
+    records: RecordSettings = RecordSettings()
+    twilio_account_sid: str = Field(
+        "", validation_alias="TWILIO_ACCOUNT_SID", description="the only account that may call us; empty accepts any"
+    )
+    twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias="TWILIO_AUTH_TOKEN",
+        description="token that signs the carrier's requests; several, parted by commas, while one is rotated",
+    )
+
+    @field_validator("twilio_auth_tokens", mode="before")
+    @classmethod
+    def _part_at_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises ConfigError that names the variable, what it holds and what is allowed."""
+    try:
+        return Settings()
+    except ValidationError as wrong:
+        raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from wrong
+
+
+def _explain(error: ErrorDetails) -> str:
+    path = [str(part) for part in error["loc"]]
+    name = path[0] if path[0].isupper() else "CLIENT_CALLER_" + "__".join(path).upper()
+    return f"setting {name}: {error['msg'][0].lower()}{error['msg'][1:]} (it is {error['input']!r})"

@@ -1,0 +1,26 @@
+"""What a conversation needs of a language model."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat: who and what."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class LanguageModel(Protocol):
+    """Streams a reply."""
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+        """Text fragments of the next assistant message, as they are made.
+
+        Closing the generator frees the server's slot at once. Raises EngineError.
+        """
+
+    async def warm(self, messages: Sequence[Message]) -> None:
+        """Have the server read `messages` ahead, so that a reply that starts with them begins sooner. Raises EngineError."""
