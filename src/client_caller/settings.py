@@ -1,7 +1,7 @@
 """Every setting, with its unit, its default and a sentence. Nothing else in the package reads the environment.
 
 In:   environment variables and an optional `.env` file; groups are joined by two underscores:
-      CLIENT_CALLER_TURN__QUICK_S=0.25. Secrets of the carrier keep the names the carrier gives them (TWILIO_AUTH_TOKEN).
+      CLIENT_CALLER_TURN__QUICK_S=0.25. Secrets of the carrier keep the carrier's own names (TWILIO_AUTH_TOKEN).
 Out:  one frozen `Settings`, read once at start-up and passed down. `client-caller settings` prints it.
 """
 
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         env_prefix="CLIENT_CALLER_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
     )
     public_url: str = Field(
-        "", description="how the carrier reaches us: https://…, or http://127.0.0.1:PORT for trials"
+        "", description="how the carrier reaches us: https://…; on loopback also http://127.0.0.1:PORT"
     )
     agent: Path = Field(Path("agents/receptionist.toml"), description="the agent file that answers")
     models: Path = Field(Path("~/.cache/client-caller"), description="folder for model files")

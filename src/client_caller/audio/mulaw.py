@@ -33,16 +33,18 @@ def _encode_table() -> NDArray[np.uint8]:
     return (code ^ np.where(linear < 0, 0x7F, 0xFF)).astype(np.uint8)
 
 
-_LINEAR: Final = (_decode_table() / 32_768).astype(np.float32)
-_CODE: Final = _encode_table()
+_LINEAR: Final[Samples] = (_decode_table() / 32_768).astype(np.float32)
+_CODE: Final[NDArray[np.uint8]] = _encode_table()
 
 
 def decode(mulaw: bytes) -> Samples:
     """Expand mu-law bytes to samples, shape (len(mulaw),)."""
-    return _LINEAR[np.frombuffer(mulaw, np.uint8)]
+    samples: Samples = _LINEAR[np.frombuffer(mulaw, np.uint8)]
+    return samples
 
 
 def encode(samples: Samples) -> bytes:
     """Compress samples, clipped to [-1, 1], to one byte each; a zero sample becomes 0xFF."""
     pcm = np.clip(np.rint(samples * np.float32(32_768)), -32_768, 32_767).astype(np.int16)
-    return _CODE[pcm.view(np.uint16)].tobytes()
+    mulaw: bytes = _CODE[pcm.view(np.uint16)].tobytes()
+    return mulaw

@@ -1,8 +1,8 @@
 """Changing the sampling rate by a ratio of whole numbers, in a stream, with little delay.
 
 In:   chunks of samples at one rate.     Out: chunks at the other, seamless however the stream is cut.
-Rule: no buffering beyond the filter's half length. (Stream resamplers made for music hold back 40-100 ms, which a caller
-      hears as a slow answer.)
+Rule: no buffering beyond the filter's half length. (Stream resamplers made for music hold back 40-100 ms,
+      which a caller hears as a slow answer.)
 """
 
 from math import gcd
@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from client_caller.audio.frame import Samples
 
 _ZERO_CROSSINGS: Final = 16
-"""Half length of the filter in periods of the slower rate: 2 ms at 8 kHz, and -80 dB beyond 4.6 kHz when going down to it."""
+"""Half length of the filter in periods of the slower rate: 2 ms at 8 kHz, and below -85 dB beyond 4.4 kHz."""
 
 _KAISER_BETA: Final = 8.0
 """Side lobes near -80 dB, below the noise of mu-law."""
@@ -62,7 +62,7 @@ class Resampler:
         if len(positions) == 0:
             return np.zeros(0, np.float32)
         rows = sliding_window_view(self._held, 2 * self._half)[whole - self._half + 1 - self._held_from]
-        made = np.einsum("ij,ij->i", rows, self._taps[phase]).astype(np.float32)
+        made: Samples = np.einsum("ij,ij->i", rows, self._taps[phase]).astype(np.float32)
         self._made = until
         keep_from = until * self._down // self._up - self._half + 1
         self._held = self._held[keep_from - self._held_from :].copy()

@@ -75,7 +75,7 @@ class ClearPlayout:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """A turn has become history and will not change any more."""
+    """This turn joins the history; turns of one speaker in a row read as one."""
 
     turn: Turn
 

@@ -2,8 +2,8 @@
 
 In:   nothing but the standard library.
 Out:  frozen events, handed to `Conversation.handle(event, now)` one at a time.
-Rule: instants (`at`) are seconds of call time, back-dated to the audio; `pause` and `reply` are counters by which news of
-      something already superseded is told from news that still matters.
+Rule: instants (`at`) are seconds of call time, back-dated to the audio; `pause` and `reply` are counters by which
+      news of something superseded is told from news that still matters.
 """
 
 from dataclasses import dataclass

@@ -23,4 +23,4 @@ class LanguageModel(Protocol):
         """
 
     async def warm(self, messages: Sequence[Message]) -> None:
-        """Have the server read `messages` ahead, so that a reply that starts with them begins sooner. Raises EngineError."""
+        """Have the server read `messages` ahead, so that a reply to them begins sooner. Raises EngineError."""

@@ -1,0 +1,374 @@
+"""The heart: decides who has the floor. Events in, actions out, `now` as an argument, one deadline.
+
+Rule 1: no clock, no task, no logger, no chance; the same script of events gives the same actions, so a recorded call
+        replays exactly.
+Rule 2: news of a pause or a reply that has been superseded is dropped in one place, `_is_stale`.
+Rule 3: history is settled late: the caller's words when the first word of an answer to them has been heard, the agent's
+        when they have been heard. What nobody heard leaves no trace, and the caller's turn goes on where it was.
+"""
+
+from dataclasses import dataclass, field
+
+from client_caller.conversation.actions import (
+    Action,
+    CancelReply,
+    ClearPlayout,
+    CloseTurn,
+    HangUp,
+    Release,
+    Remember,
+    Say,
+    ScoreTurn,
+    StartReply,
+    Transcribe,
+)
+from client_caller.conversation.events import (
+    CallAnswered,
+    EngineFailed,
+    Event,
+    HungUp,
+    KeyPressed,
+    PlayedOut,
+    ReplyEnded,
+    ReplyText,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+    TurnScored,
+)
+from client_caller.conversation.memory import Memory
+from client_caller.conversation.policy import Manner, patience
+from client_caller.conversation.transitions import TRANSITIONS, Deadline, Phase, Trigger
+from client_caller.errors import LocalProtocolError
+
+_DRAFTS_AT_MOST = 3
+"""Silent drafts in one turn; a caller who speaks haltingly must not keep the language model busy."""
+
+_ASK_AGAIN_S = 1.0
+"""Silence after which a turn that could not be decoded is asked for again: long enough to be the end of most turns."""
+
+
+@dataclass(slots=True)
+class _Pause:
+    """A silence of the caller, and what is known of the turn so far."""
+
+    number: int
+    at: float
+    text: str | None = None
+    p_done: float | None = None
+    failed: bool = False  # the transcriber gave up: the words will not come
+
+
+@dataclass(slots=True)
+class _Reply:
+    """What the agent says next, or says now."""
+
+    number: int
+    answers: str  # the caller's words it answers; empty for a phrase of its own
+    pieces: list[str] = field(default_factory=list)
+    heard: list[int] = field(default_factory=list)  # words of each piece
+    done: int = 0  # pieces heard to their end
+    ended: bool = False
+    released: bool = False
+
+    @property
+    def heard_text(self) -> str:
+        words = [" ".join(text.split()[:count]) for text, count in zip(self.pieces, self.heard, strict=True)]
+        return " ".join(filter(None, words))
+
+    @property
+    def unheard_text(self) -> str:
+        words = [" ".join(text.split()[count:]) for text, count in zip(self.pieces, self.heard, strict=True)]
+        return " ".join(filter(None, words))
+
+
+class Conversation:
+    """One call's conversation. Feed it events; do what it answers; call `handle_deadline` at `deadline`."""
+
+    def __init__(self, manner: Manner) -> None:
+        self.phase = Phase.RINGING
+        self.deadline: float | None = None  # call time at which to call handle_deadline
+        self._phase_since = 0.0
+        self._manner = manner
+        self._memory = Memory()
+        self._ends_at = 0.0  # call time at which the call has lasted long enough
+        self._pause = _Pause(0, 0.0)
+        self._carried = ""  # words of the caller's turn that were answered, but not yet heard to be answered
+        self._unheard = ""  # what the caller silenced by speaking, in case it was only a noise
+        self._reply: _Reply | None = None
+        self._replies = 0
+        self._drafts = 0
+        self._retried = False
+        self._leaving = ""  # the reason, once the goodbye is being said
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """What to do about `event`, in order. Raises LocalProtocolError when it is impossible in this phase."""
+        if self._is_stale(event):
+            return []
+        came_from = self._admit(type(event))
+        actions = self._on_event(event, now)
+        self._settle_step(came_from, type(event), now)
+        return actions
+
+    def handle_deadline(self, now: float) -> list[Action]:
+        """What to do at `now` if the deadline has come; nothing otherwise."""
+        if self.deadline is None or now < self.deadline:
+            return []
+        came_from = self._admit(Deadline)
+        actions = self._on_deadline(now)
+        self._settle_step(came_from, Deadline, now)
+        return actions
+
+    # The frame around every step.
+
+    def _is_stale(self, event: Event) -> bool:
+        if self.phase is Phase.ENDED:
+            return True
+        reply = self._reply.number if self._reply else None
+        match event:
+            case Transcript(pause=number) | TurnScored(pause=number):
+                return self.phase is not Phase.PAUSED or number != self._pause.number
+            case EngineFailed(engine="transcriber" | "turn model", number=number):
+                return self.phase is not Phase.PAUSED or number != self._pause.number
+            case ReplyText(reply=number) | ReplyEnded(reply=number) | PlayedOut(reply=number):
+                return number != reply
+            case EngineFailed(number=number):
+                return number != reply
+        return False
+
+    def _admit(self, trigger: Trigger) -> Phase:
+        if trigger not in TRANSITIONS[self.phase]:
+            raise LocalProtocolError(f"{trigger.__name__} cannot happen while {self.phase.value}")
+        return self.phase
+
+    def _settle_step(self, came_from: Phase, trigger: Trigger, now: float) -> None:
+        if self.phase not in TRANSITIONS[came_from][trigger]:
+            raise LocalProtocolError(f"{trigger.__name__} cannot lead from {came_from.value} to {self.phase.value}")
+        if self.phase is not came_from:
+            self._phase_since = now
+        self.deadline = self._next_deadline()
+
+    def _next_deadline(self) -> float | None:
+        manner, pause = self._manner, self._pause
+        if self.phase in (Phase.RINGING, Phase.ENDED):
+            return None
+        if self._leaving or self.phase is not Phase.PAUSED:
+            waited_for = self._phase_since + manner.think_within_s if self.phase is Phase.THINKING else self._ends_at
+            return min(waited_for, self._ends_at)
+        if pause.failed:
+            return min(pause.at + _ASK_AGAIN_S, self._ends_at)
+        if pause.text is None:
+            return min(pause.at + manner.patient_s + manner.decode_within_s, self._ends_at)
+        return min(pause.at + patience(pause.text, pause.p_done, manner), self._ends_at)
+
+    # What each event means.
+
+    def _on_event(self, event: Event, now: float) -> list[Action]:
+        match event:
+            case CallAnswered():
+                self._ends_at = now + self._manner.max_call_s
+                return self._say(self._manner.greeting)
+            case SpeechStarted():
+                return self._on_speech()
+            case SpeechPaused():
+                return self._on_pause(event)
+            case TurnScored():
+                self._pause.p_done = event.p_done
+            case Transcript():
+                return self._on_words(event.text)
+            case ReplyText():
+                return self._on_reply_text(event.text)
+            case ReplyEnded():
+                return self._on_reply_ended()
+            case PlayedOut():
+                return self._on_heard(event)
+            case EngineFailed():
+                return self._on_failure(event)
+            case HungUp():
+                return self._on_hung_up()
+            case KeyPressed():
+                pass
+        return []
+
+    def _on_deadline(self, now: float) -> list[Action]:
+        if now >= self._ends_at:
+            return self._hang_up() if self._leaving else self._take_leave("the call lasted as long as it may", now)
+        if self.phase is Phase.THINKING:
+            return self._replace_failed_reply()
+        if self._pause.text is None:
+            return [CloseTurn(), *self._say(self._manner.repeat)]
+        return self._commit()
+
+    def _on_speech(self) -> list[Action]:
+        if self._leaving:
+            return []
+        actions: list[Action] = []
+        if self._reply:
+            if self.phase is Phase.SPEAKING:
+                actions.append(ClearPlayout())
+                self._unheard = self._reply.unheard_text
+            actions += self._drop_reply()
+        self.phase = Phase.LISTENING
+        return actions
+
+    def _on_pause(self, event: SpeechPaused) -> list[Action]:
+        if self._leaving:
+            return []
+        self._pause = _Pause(self._pause.number + 1, event.at)
+        self._retried = False
+        self.phase = Phase.PAUSED
+        return [Transcribe(self._pause.number), ScoreTurn(self._pause.number)]
+
+    def _on_words(self, text: str) -> list[Action]:
+        self._pause.text = text
+        if text:
+            self._unheard = ""
+            if self._drafts >= _DRAFTS_AT_MOST:
+                return []
+            self._drafts += 1
+            return self._start_reply(_joined(self._carried, text))
+        if self._unheard:  # it was a noise that silenced the agent
+            return [CloseTurn(), *self._say(self._unheard)]
+        if self._carried:  # it was a noise that stopped an answer in the making
+            return self._commit()
+        self.phase = Phase.LISTENING
+        return []
+
+    def _commit(self) -> list[Action]:
+        """The caller's turn is over: the agent has the floor, with whatever of the draft is there."""
+        actions: list[Action] = [CloseTurn()]
+        if self._reply is None:
+            actions += self._start_reply(_joined(self._carried, self._pause.text or ""))
+        assert self._reply is not None
+        self._carried = self._reply.answers
+        self._drafts = 0
+        return [*actions, *self._release()]
+
+    def _on_reply_text(self, text: str) -> list[Action]:
+        assert self._reply is not None
+        self._reply.pieces.append(text)
+        self._reply.heard.append(0)
+        if self.phase is Phase.THINKING:
+            self.phase = Phase.SPEAKING
+        return [Say(self._reply.number, len(self._reply.pieces) - 1, text)]
+
+    def _on_reply_ended(self) -> list[Action]:
+        assert self._reply is not None
+        self._reply.ended = True
+        if not self._reply.pieces:
+            return self._replace_failed_reply()
+        return self._finish_if_heard()
+
+    def _on_heard(self, event: PlayedOut) -> list[Action]:
+        reply = self._reply
+        assert reply is not None
+        reply.heard[event.piece] = max(reply.heard[event.piece], event.words)
+        reply.done += event.done
+        actions: list[Action] = []
+        if self._carried and reply.heard_text:
+            actions.append(Remember(self._memory.add("caller", self._carried)))
+            self._carried = ""
+        return [*actions, *self._finish_if_heard()]
+
+    def _on_failure(self, failure: EngineFailed) -> list[Action]:
+        match failure.engine:
+            case "transcriber":
+                self._pause.failed = True
+                return []
+            case "turn model":
+                return []
+            case "language model":
+                return self._on_reply_ended()
+            case "voice":
+                return self._give_up_reply()
+
+    def _on_hung_up(self) -> list[Action]:
+        actions = self._drop_reply() if self._reply else []
+        last_words = _joined(self._carried, (self._pause.text or "") if self.phase is Phase.PAUSED else "")
+        if last_words:
+            actions.append(Remember(self._memory.add("caller", last_words)))
+        self.phase = Phase.ENDED
+        return actions
+
+    # The life of a reply.
+
+    def _start_reply(self, answers: str) -> list[Action]:
+        self._replies += 1
+        self._reply = _Reply(self._replies, answers)
+        return [StartReply(self._replies, self._memory.with_caller(answers))]
+
+    def _release(self) -> list[Action]:
+        assert self._reply is not None
+        self._reply.released = True
+        self.phase = Phase.SPEAKING if self._reply.pieces else Phase.THINKING
+        return [Release(self._reply.number)]
+
+    def _say(self, text: str) -> list[Action]:
+        """Say a phrase that needs no language model."""
+        self._replies += 1
+        self._unheard = ""
+        self._reply = _Reply(self._replies, self._carried, [text], [0], ended=True)
+        return [Say(self._replies, 0, text), *self._release()]
+
+    def _drop_reply(self) -> list[Action]:
+        """Stop the reply; what the caller heard of it is history, the rest never was."""
+        reply, self._reply = self._reply, None
+        assert reply is not None
+        actions: list[Action] = [CancelReply(reply.number)]
+        if reply.heard_text:
+            turn = self._memory.add("agent", reply.heard_text, interrupted=bool(reply.unheard_text) or not reply.ended)
+            actions.append(Remember(turn))
+        return actions
+
+    def _finish_if_heard(self) -> list[Action]:
+        reply = self._reply
+        assert reply is not None
+        if not (reply.ended and reply.released and reply.done == len(reply.pieces)):
+            return []
+        self._reply = None
+        actions: list[Action] = []
+        if reply.heard_text:
+            actions.append(Remember(self._memory.add("agent", reply.heard_text)))
+        if self._leaving:
+            return [*actions, *self._hang_up()]
+        self.phase = Phase.LISTENING
+        return actions
+
+    def _replace_failed_reply(self) -> list[Action]:
+        """The reply came to nothing: try once more, then apologise."""
+        failed, self._reply = self._reply, None
+        assert failed is not None
+        actions: list[Action] = [CancelReply(failed.number)]
+        if not failed.released:  # a draft: the commit starts another
+            return actions
+        if self._retried:
+            return [*actions, *self._say(self._manner.trouble)]
+        self._retried = True
+        return [*actions, *self._start_reply(failed.answers), *self._release()]
+
+    def _give_up_reply(self) -> list[Action]:
+        """The voice cannot say the rest of it."""
+        released = self._reply is not None and self._reply.released
+        actions = self._drop_reply()
+        if self._leaving:
+            return [*actions, *self._hang_up()]
+        if released:
+            self.phase = Phase.LISTENING
+        return actions
+
+    def _take_leave(self, reason: str, now: float) -> list[Action]:
+        actions: list[Action] = []
+        if self._reply:
+            actions = [ClearPlayout(), *self._drop_reply()] if self._reply.released else self._drop_reply()
+        self._leaving = reason
+        self._ends_at = now + self._manner.part_within_s
+        return [*actions, CloseTurn(), *self._say(self._manner.goodbye)]
+
+    def _hang_up(self) -> list[Action]:
+        actions = self._drop_reply() if self._reply else []
+        self.phase = Phase.ENDED
+        return [*actions, HangUp(self._leaving)]
+
+
+def _joined(*texts: str) -> str:
+    return " ".join(text for text in texts if text)

@@ -1,0 +1,30 @@
+"""What has been said by the caller, and what the caller has heard of the agent. Nothing else is history."""
+
+from client_caller.conversation.actions import Speaker, Turn
+
+
+class Memory:
+    """The settled part of a conversation: turns that alternate between the two speakers."""
+
+    def __init__(self) -> None:
+        self._turns: list[Turn] = []
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """All settled turns, oldest first."""
+        return tuple(self._turns)
+
+    def add(self, speaker: Speaker, text: str, *, interrupted: bool = False) -> Turn:
+        """Settle what one speaker said; what follows a turn of the same speaker continues it. Returns the addition."""
+        addition = Turn(speaker, text, interrupted)
+        if self._turns and self._turns[-1].speaker == speaker:
+            self._turns[-1] = Turn(speaker, f"{self._turns[-1].text} {text}", interrupted)
+        else:
+            self._turns.append(addition)
+        return addition
+
+    def with_caller(self, text: str) -> tuple[Turn, ...]:
+        """The history as it would be if the caller had said `text` next, without settling it."""
+        if self._turns and self._turns[-1].speaker == "caller":
+            return (*self._turns[:-1], Turn("caller", f"{self._turns[-1].text} {text}"))
+        return (*self._turns, Turn("caller", text))

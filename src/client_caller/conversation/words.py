@@ -1,0 +1,97 @@
+"""The English words by which a pause in mid-sentence is told from an end.
+
+Data only, and all of it: another language is another such table.
+"""
+
+from typing import Final
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
+
+
+DANGLING: Final = _words(
+    "a an the my your his our their its every",
+    "and or but because if when while although unless until since than as whether which who whose",
+    "of from into onto to with for at",
+    "i'm i'd i've i'll you're we're they're he's she's there's",
+    "very really quite i we they he she am",
+)
+"""Last words after which a sentence is practically never over."""
+
+DANGLING_PAIRS: Final = frozenset(
+    {
+        ("would", "like"),
+        ("i", "want"),
+        ("i", "need"),
+        ("want", "you"),
+        ("trying", "to"),
+        ("is", "that"),
+        ("was", "that"),
+        ("it", "was"),
+        ("it", "is"),
+        ("name", "is"),
+        ("number", "is"),
+        ("address", "is"),
+        ("do", "you"),
+        ("can", "you"),
+        ("could", "you"),
+        ("can", "i"),
+        ("thing", "is"),
+        ("calling", "about"),
+        ("looking", "for"),
+        ("think", "that"),
+        ("know", "if"),
+    }
+)
+"""Last two words after which a sentence is practically never over."""
+
+OPEN: Final = _words(
+    "in on by about over under before after near through between like so",
+    "is are was were be been have has had do does did will would can could should may might must",
+    "don't doesn't didn't can't won't it's that's what's this these those some any each no that",
+    "just only also even not then want need trying going her",
+)
+"""Last words after which more follows oftener than not, though some sentences end on them."""
+
+FILLERS: Final = _words("um uh er erm hmm ah eh mm well")
+"""Sounds of somebody still thinking, when they come last."""
+
+WHOLE_TURNS: Final = frozenset(
+    {
+        "yes",
+        "yeah",
+        "yep",
+        "no",
+        "nope",
+        "okay",
+        "ok",
+        "sure",
+        "right",
+        "correct",
+        "exactly",
+        "fine",
+        "great",
+        "perfect",
+        "thanks",
+        "thank you",
+        "no thanks",
+        "no thank you",
+        "yes please",
+        "hello",
+        "hi",
+        "goodbye",
+        "bye",
+        "bye bye",
+        "thank you goodbye",
+        "thank you very much",
+        "stop",
+        "wait",
+        "i do",
+        "i am",
+        "it is",
+        "yes it is",
+        "yes i do",
+    }
+)
+"""What people say as a whole turn."""

@@ -1,0 +1,94 @@
+"""Feeds a conversation and keeps what it did, so that a test reads as the call did."""
+
+from client_caller.conversation.actions import Action, Release, Remember, Say, StartReply, Turn
+from client_caller.conversation.events import (
+    CallAnswered,
+    Event,
+    PlayedOut,
+    ReplyEnded,
+    ReplyText,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+    TurnScored,
+)
+from client_caller.conversation.machine import Conversation
+from client_caller.conversation.policy import Manner
+
+MANNER = Manner(
+    greeting="Hello, how can I help?",
+    repeat="Sorry, could you say that again?",
+    trouble="I am sorry, I need a moment.",
+    goodbye="We have to end the call here. Goodbye.",
+)
+
+
+class Script:
+    """One conversation and its clock."""
+
+    def __init__(self, manner: Manner = MANNER) -> None:
+        self.conversation = Conversation(manner)
+        self.now = 0.0
+        self.done: list[Action] = []
+        self.pauses = 0
+
+    def happen(self, event: Event, after_s: float = 0.0) -> list[Action]:
+        """Let time pass, firing deadlines on the way, then let `event` happen."""
+        self.wait(after_s)
+        actions = self.conversation.handle(event, self.now)
+        self.done += actions
+        return actions
+
+    def wait(self, seconds: float) -> list[Action]:
+        """Let time pass; returns what the deadlines on the way did."""
+        until, actions = self.now + seconds, []
+        while (deadline := self.conversation.deadline) is not None and deadline <= until:
+            self.now = max(self.now, deadline)
+            actions += self.conversation.handle_deadline(self.now)
+        self.now = until
+        self.done += actions
+        return actions
+
+    def answer_and_greet(self) -> None:
+        """The call is answered and the greeting heard to its end."""
+        self.happen(CallAnswered())
+        self.hear_out()
+
+    def caller_says(self, text: str, p_done: float = 0.9) -> list[Action]:
+        """The caller speaks for a second and pauses; words and verdict come 0.1 s later."""
+        actions = self.happen(SpeechStarted(self.now))
+        self.wait(1.0)
+        self.pauses += 1
+        actions = actions + self.happen(SpeechPaused(self.now - 0.064, 0.9))
+        actions = actions + self.happen(TurnScored(self.pauses, p_done), after_s=0.05)
+        return actions + self.happen(Transcript(self.pauses, text), after_s=0.05)
+
+    def agent_answers(self, *pieces: str) -> list[Action]:
+        """The language model gives the current reply these pieces and ends it."""
+        reply = self.reply
+        actions = [action for piece in pieces for action in self.happen(ReplyText(reply, piece))]
+        return actions + self.happen(ReplyEnded(reply))
+
+    def hear(self, piece: int, words: int, *, done: bool = False) -> list[Action]:
+        """The caller has heard so many words of a piece of the current reply."""
+        return self.happen(PlayedOut(self.reply, piece, words, done))
+
+    def hear_out(self) -> None:
+        """The caller hears every piece of the current reply to its end."""
+        reply = self.reply
+        for say in [action for action in self.done if isinstance(action, Say) and action.reply == reply]:
+            self.happen(PlayedOut(reply, say.piece, len(say.text.split()), done=True), after_s=0.5)
+
+    @property
+    def reply(self) -> int:
+        """The newest reply's number."""
+        return max(action.reply for action in self.done if isinstance(action, StartReply | Say))
+
+    @property
+    def history(self) -> list[Turn]:
+        """All that was settled, in order."""
+        return [action.turn for action in self.done if isinstance(action, Remember)]
+
+    def released(self) -> list[int]:
+        """The replies that were made audible, in order."""
+        return [action.reply for action in self.done if isinstance(action, Release)]

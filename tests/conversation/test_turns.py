@@ -1,0 +1,324 @@
+"""Who has the floor, turn by turn."""
+
+import pytest
+from scripts import MANNER, Script
+
+from client_caller.conversation.actions import (
+    CancelReply,
+    ClearPlayout,
+    CloseTurn,
+    HangUp,
+    Release,
+    Remember,
+    Say,
+    ScoreTurn,
+    StartReply,
+    Transcribe,
+    Turn,
+)
+from client_caller.conversation.events import (
+    CallAnswered,
+    EngineFailed,
+    HungUp,
+    KeyPressed,
+    PlayedOut,
+    ReplyEnded,
+    ReplyText,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+    TurnScored,
+)
+from client_caller.conversation.machine import Conversation
+from client_caller.conversation.policy import Manner
+from client_caller.conversation.transitions import Phase
+from client_caller.errors import LocalProtocolError
+
+
+def test_the_greeting_is_said_at_once() -> None:
+    script = Script()
+    assert script.happen(CallAnswered()) == [Say(1, 0, MANNER.greeting), Release(1)]
+
+
+def test_a_pause_asks_for_words_and_for_a_verdict() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(2.0))
+    assert script.happen(SpeechPaused(3.0, 0.8)) == [Transcribe(1), ScoreTurn(1)]
+
+
+def test_a_draft_is_made_at_the_pause_and_not_heard_before_the_turn_is_over() -> None:
+    script = Script()
+    script.answer_and_greet()
+    actions = script.caller_says("what are your opening hours")
+    history = (Turn("agent", MANNER.greeting), Turn("caller", "what are your opening hours"))
+    assert StartReply(2, history) in actions
+    assert script.agent_answers("From nine to five.") == [Say(2, 0, "From nine to five.")]
+    assert script.released() == [1]
+    assert script.wait(1.0) == [CloseTurn(), Release(2)]
+
+
+def test_a_surely_finished_turn_is_answered_at_once_and_an_unfinished_one_is_waited_for() -> None:
+    waits = {}
+    for text in ("yes", "what are your opening hours", "my name is"):
+        script = Script()
+        script.answer_and_greet()
+        script.caller_says(text)
+        paused_at = script.now - 0.164
+        assert script.conversation.deadline is not None
+        waits[text] = script.conversation.deadline - paused_at
+    assert waits["yes"] < 0.3
+    assert waits["what are your opening hours"] < 0.45
+    assert waits["my name is"] > 3.0
+
+
+def test_speech_before_the_end_of_the_turn_drops_the_draft_without_trace() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("I would like to book")
+    script.agent_answers("Certainly.")
+    assert script.happen(SpeechStarted(script.now)) == [CancelReply(2)]
+    script.happen(SpeechPaused(script.now + 1, 0.9), after_s=1.0)
+    started = script.happen(Transcript(2, "I would like to book a table for two"))
+    assert started == [
+        StartReply(3, (Turn("agent", MANNER.greeting), Turn("caller", "I would like to book a table for two")))
+    ]
+    script.agent_answers("For when?")
+    script.wait(3.5)
+    script.hear_out()
+    assert script.released() == [1, 3]
+    assert script.history[1:] == [Turn("caller", "I would like to book a table for two"), Turn("agent", "For when?")]
+
+
+def test_at_most_three_drafts_are_made_in_one_turn_and_the_answer_still_comes() -> None:
+    script = Script()
+    script.answer_and_greet()
+    for count in range(5):
+        script.caller_says("and " * (count + 1))
+    assert sum(isinstance(action, StartReply) for action in script.done) == 3
+    script.wait(4.0)
+    script.agent_answers("I see.")
+    script.hear_out()
+    assert script.history[-1] == Turn("agent", "I see.")
+
+
+def test_speech_before_the_first_heard_word_merges_the_turns() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what does it cost")
+    script.wait(1.0)
+    script.agent_answers("Sixty euros.")
+    assert script.happen(SpeechStarted(script.now)) == [ClearPlayout(), CancelReply(2)]
+    script.happen(SpeechPaused(script.now + 1, 0.9), after_s=1.0)
+    started = script.happen(Transcript(2, "for a child"))
+    assert started == [StartReply(3, (Turn("agent", MANNER.greeting), Turn("caller", "what does it cost for a child")))]
+    script.wait(1.0)
+    script.agent_answers("Thirty euros.")
+    script.hear_out()
+    assert script.history[1:] == [Turn("caller", "what does it cost for a child"), Turn("agent", "Thirty euros.")]
+
+
+def test_a_barge_in_silences_the_agent_and_only_what_was_heard_is_remembered() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.agent_answers("We are open from nine to five.", "On Saturdays until noon.")
+    script.hear(0, 3)
+    assert script.happen(SpeechStarted(script.now)) == [
+        ClearPlayout(),
+        CancelReply(2),
+        Remember(Turn("agent", "We are open", interrupted=True)),
+    ]
+    assert script.conversation.phase is Phase.LISTENING
+
+
+def test_late_news_of_a_cancelled_reply_is_dropped() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.happen(ReplyText(2, "We are open."))
+    script.hear(0, 1)
+    script.happen(SpeechStarted(script.now))
+    assert script.happen(ReplyText(2, "Until five.")) == []
+    assert script.happen(ReplyEnded(2)) == []
+    assert script.happen(PlayedOut(2, 0, 3, done=True)) == []
+    assert script.happen(EngineFailed("voice", 2)) == []
+
+
+def test_news_of_an_earlier_pause_is_dropped() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(2.0))
+    script.happen(SpeechPaused(3.0, 0.9))
+    script.happen(SpeechStarted(3.2))
+    script.happen(SpeechPaused(4.0, 0.9))
+    assert script.happen(Transcript(1, "too late")) == []
+    assert script.happen(TurnScored(1, 0.99)) == []
+    assert script.happen(EngineFailed("transcriber", 1)) == []
+
+
+def test_a_noise_does_not_start_a_reply() -> None:
+    script = Script()
+    script.answer_and_greet()
+    assert script.caller_says("") == [Transcribe(1), ScoreTurn(1)]
+    assert script.conversation.phase is Phase.LISTENING
+
+
+def test_after_a_noise_the_agent_goes_on_from_the_first_unheard_word() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.agent_answers("We are open from nine to five.", "On Saturdays until noon.")
+    script.hear(0, 3)
+    actions = script.caller_says("")
+    assert actions[-2:] == [Say(3, 0, "from nine to five. On Saturdays until noon."), Release(3)]
+    script.hear_out()
+    assert [turn.text for turn in script.history[2:]] == [
+        "We are open",
+        "from nine to five. On Saturdays until noon.",
+    ]
+
+
+def test_a_noise_while_the_agent_thinks_does_not_lose_the_question() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    assert script.conversation.phase is Phase.THINKING
+    actions = script.caller_says("")
+    assert actions[0] == CancelReply(2)
+    assert actions[-1] == Release(3)
+    assert script.conversation.phase is Phase.THINKING
+
+
+def test_the_words_may_come_later_than_the_end_of_the_turn() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(2.0))
+    script.now = 3.0
+    script.happen(SpeechPaused(2.95, 0.9))
+    script.wait(1.5)
+    assert StartReply in map(type, script.happen(Transcript(1, "yes")))
+    assert Release(2) in script.wait(0.0)
+
+
+def test_words_that_never_come_are_asked_for_again() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(SpeechPaused(script.now + 0.9, 0.9), after_s=1.0)
+    script.happen(EngineFailed("transcriber", 1))
+    assert Say(2, 0, MANNER.repeat) in script.wait(1.5)
+
+
+def test_a_transcriber_that_says_nothing_at_all_is_given_up() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(SpeechPaused(script.now + 0.9, 0.9), after_s=1.0)
+    assert Say(2, 0, MANNER.repeat) in script.wait(10.0)
+
+
+def test_a_failed_turn_model_does_not_matter() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(SpeechPaused(script.now + 0.9, 0.9), after_s=1.0)
+    script.happen(EngineFailed("turn model", 1))
+    script.happen(Transcript(1, "what are your opening hours"))
+    assert Release(2) in script.wait(1.5)
+
+
+def test_a_failed_reply_is_tried_once_more_and_then_excused() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    again = script.happen(EngineFailed("language model", 2))
+    assert again[0] == CancelReply(2)
+    assert again[-1] == Release(3)
+    assert script.happen(EngineFailed("language model", 3)) == [
+        CancelReply(3),
+        Say(4, 0, MANNER.trouble),
+        Release(4),
+    ]
+
+
+def test_a_failed_draft_is_made_anew_when_the_turn_is_over() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    assert script.happen(EngineFailed("language model", 2)) == [CancelReply(2)]
+    actions = script.wait(1.0)
+    assert [type(action) for action in actions] == [CloseTurn, StartReply, Release]
+
+
+def test_a_model_that_fails_in_mid_reply_has_said_what_it_said() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.happen(ReplyText(2, "From nine to five."))
+    script.happen(EngineFailed("language model", 2))
+    script.hear_out()
+    assert script.history[-1] == Turn("agent", "From nine to five.")
+    assert script.conversation.phase is Phase.LISTENING
+
+
+def test_a_language_model_that_says_nothing_is_replaced_by_an_apology_in_the_end() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    assert Say(4, 0, MANNER.trouble) in script.wait(20.0)
+
+
+def test_a_broken_voice_gives_the_floor_back_and_never_hangs_up() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.happen(ReplyText(2, "From nine to five."))
+    assert script.happen(EngineFailed("voice", 2)) == [CancelReply(2)]
+    assert script.conversation.phase is Phase.LISTENING
+
+
+def test_the_call_ends_after_its_longest_time_when_the_goodbye_was_heard() -> None:
+    script = Script(Manner("Hello.", "Again?", "Sorry.", "Goodbye now.", max_call_s=60.0))
+    script.answer_and_greet()
+    assert Say(2, 0, "Goodbye now.") in script.wait(60.0)
+    assert script.happen(SpeechStarted(60.0)) == []
+    assert script.hear(0, 2, done=True) == [Remember(Turn("agent", "Goodbye now.")), HangUp(_REASON)]
+    assert script.conversation.deadline is None
+
+
+def test_a_goodbye_that_is_never_heard_ends_the_call_all_the_same() -> None:
+    script = Script(Manner("Hello.", "Again?", "Sorry.", "Goodbye now.", max_call_s=60.0))
+    script.answer_and_greet()
+    assert HangUp(_REASON) in script.wait(100.0)
+
+
+def test_a_hang_up_settles_the_last_words_of_both() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("thank you goodbye")
+    script.happen(HungUp())
+    assert script.history[-1] == Turn("caller", "thank you goodbye")
+    assert script.happen(SpeechStarted(9.0)) == []
+    assert script.conversation.deadline is None
+
+
+def test_a_key_is_taken_in_any_phase() -> None:
+    script = Script()
+    script.answer_and_greet()
+    assert script.happen(KeyPressed("1")) == []
+
+
+def test_an_impossible_event_is_our_own_bug() -> None:
+    with pytest.raises(LocalProtocolError, match="SpeechPaused cannot happen while ringing"):
+        Conversation(MANNER).handle(SpeechPaused(1.0, 0.5), now=1.0)
+
+
+_REASON = "the call lasted as long as it may"
