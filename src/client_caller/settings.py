@@ -5,6 +5,8 @@ In:   environment variables and an optional `.env` file; groups are joined by tw
 Out:  one frozen `Settings`, read once at start-up and passed down. `client-caller settings` prints it.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -126,3 +128,8 @@ def _explain(error: ErrorDetails) -> str:
     path = [str(part) for part in error["loc"]]
     name = path[0] if path[0].isupper() else "CLIENT_CALLER_" + "__".join(path).upper()
     return f"setting {name}: {error['msg'][0].lower()}{error['msg'][1:]} (it is {error['input']!r})"
+
+
+def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with some variables set, for a server process that is to be started with them."""
+    return {**os.environ, **changes}

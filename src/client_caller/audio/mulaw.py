@@ -30,7 +30,8 @@ def _encode_table() -> NDArray[np.uint8]:
     magnitude = np.minimum(np.abs(linear), 8_158) + 33
     segment = np.floor(np.log2(magnitude)).astype(np.int32) - 5
     code = (segment << 4) | ((magnitude >> (segment + 1)) & 0x0F)
-    return (code ^ np.where(linear < 0, 0x7F, 0xFF)).astype(np.uint8)
+    table: NDArray[np.uint8] = (code ^ np.where(linear < 0, 0x7F, 0xFF)).astype(np.uint8)
+    return table
 
 
 _LINEAR: Final[Samples] = (_decode_table() / 32_768).astype(np.float32)

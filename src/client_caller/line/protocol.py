@@ -75,3 +75,17 @@ class Line(Protocol):
 
     async def hang_up(self) -> None:
         """End the call. Safe to repeat."""
+
+
+class Desk(Protocol):
+    """Where lines are answered."""
+
+    @property
+    def busy_sentence(self) -> str:
+        """What a caller hears when there is no room."""
+
+    def has_room(self) -> bool:
+        """Whether one more call can be held now."""
+
+    async def answer(self, line: Line) -> None:
+        """Hold one call to its end: until the line ends, or `line.hang_up()`. To return earlier is to have failed."""

@@ -1,0 +1,41 @@
+# Everything a newcomer or the CI runs. Each target first sees to .venv, which takes seconds once it is there.
+
+SHELL := bash
+PYTHON := .venv/bin/python
+CALLER := .venv/bin/client-caller
+.DEFAULT_GOAL := help
+.PHONY: help setup models demo serve check test bench clean
+
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: ## make .venv with the locked packages
+	@scripts/setup.sh
+
+models: setup ## bring the model files that are missing
+	@$(CALLER) models pull embedded
+
+demo: models ## hear a caller and the agent talk on this machine
+	@$(CALLER) demo
+
+serve: models ## answer calls
+	@$(CALLER) serve
+
+check: setup ## format, lint, types and the architecture
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest tests/test_architecture.py
+
+test: models ## everything the CI runs: lint, types and all tests
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest
+
+bench: models ## measure, one table and one JSON per script
+	@for script in bench/*.py; do $(PYTHON) "$$script" || exit 1; done
+
+clean: ## remove .venv, caches and what runs left; the model files stay
+	rm -rf .venv build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

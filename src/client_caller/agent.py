@@ -1,0 +1,154 @@
+"""The agent file: who answers, what it knows, how it sounds, and where it stops.
+
+In:   a TOML file written by the operator.
+Out:  one frozen `Agent`; or a ConfigError with every mistake of the file, each with its line and what is allowed.
+Rule: nothing here knows how a prompt is built or a voice is made; those rooms read the fields they need.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from client_caller.errors import ConfigError
+
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""Text that will be spoken or read by the language model: never empty."""
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class Example(BaseModel):
+    """One exchange that shows the language model the manner wanted."""
+
+    model_config = _FROZEN
+    caller: Sentence
+    agent: Sentence
+
+
+class AgentVoice(BaseModel):
+    """How the agent sounds. `name`, rate and pitch are those of eSpeak NG: words per minute, and 0 to 99 around 50."""
+
+    model_config = _FROZEN
+    name: Sentence = "en-us"
+    words_per_minute: int = Field(165, ge=80, le=300)
+    pitch: int = Field(50, ge=0, le=99)
+
+
+class AgentLimits(BaseModel):
+    """Where the agent stops: seconds of a call, sentences and tokens of a reply."""
+
+    model_config = _FROZEN
+    max_call_s: float = Field(600.0, gt=0, le=14_400)
+    max_reply_sentences: int = Field(3, ge=1, le=20)
+    max_reply_tokens: int = Field(120, ge=8, le=2_000)
+
+
+class AgentPhrases(BaseModel):
+    """What is said when no language model has a say."""
+
+    model_config = _FROZEN
+    repeat: Sentence = "Sorry, I did not catch that. Could you say it again?"
+    trouble: Sentence = "I am sorry, I need a moment. Could you say that again, please?"
+    goodbye: Sentence = "I am sorry, we have to end the call here. Goodbye."
+    busy: Sentence = "All our lines are busy right now. Please call again in a few minutes. Goodbye."
+
+
+class Agent(BaseModel):
+    """Everything the operator decides about the one who answers."""
+
+    model_config = _FROZEN
+    name: Sentence
+    company: Sentence
+    language: Literal["en"] = "en"
+    greeting: Sentence
+    persona: Sentence
+    facts: tuple[Sentence, ...] = ()
+    examples: tuple[Example, ...] = ()
+    voice: AgentVoice = AgentVoice()
+    limits: AgentLimits = AgentLimits()
+    phrases: AgentPhrases = AgentPhrases()
+
+
+def load_agent(path: Path) -> Agent:
+    """The agent described by the file. Raises ConfigError with all mistakes at once, one a line: file, line, field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as refusal:
+        raise ConfigError(
+            f"the agent file {path} cannot be read ({refusal.strerror}): name another with CLIENT_CALLER_AGENT"
+        ) from refusal
+    except UnicodeDecodeError as wrong:
+        raise ConfigError(f"the agent file {path} is not UTF-8 text: save it as UTF-8") from wrong
+    try:
+        return Agent.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as wrong:
+        raise ConfigError(f"the agent file {path} is not valid TOML: {wrong}") from wrong
+    except ValidationError as wrong:
+        lines = _lines_of_fields(text)
+        raise ConfigError("\n".join(_explain(error, path, lines) for error in wrong.errors())) from wrong
+
+
+Place = tuple[int | str, ...]
+"""Where a value lies: names of tables and keys, and numbers of elements counted from 0."""
+
+_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([\w.-]+)\s*\]")
+_KEY: Final = re.compile(r"""\s*["']?([\w-]+)["']?\s*=""")
+
+
+def _lines_of_fields(text: str) -> dict[Place, int]:
+    """The line, counted from 1, of every table and key of a valid TOML text. Quoted keys with dots are not found."""
+    lines: dict[Place, int] = {}
+    elements: dict[str, int] = {}
+    table: Place = ()
+    quote = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header, key = _HEADER.match(line), _KEY.match(line)
+        if not quote and header:
+            table = tuple(header[2].split("."))
+            if header[1] == "[[":
+                elements[header[2]] = elements.get(header[2], -1) + 1
+                table = (*table, elements[header[2]])
+            lines[table] = number
+        elif not quote and key:
+            lines[(*table, key[1])] = number
+        quote = _open_quote(line, quote)
+    return lines
+
+
+def _open_quote(line: str, quote: str) -> str:
+    """The triple quote that is open after this line, given the one open before it; empty if none is."""
+    for mark in re.findall(r'"""|\'\'\'', line):
+        if not quote:
+            quote = mark
+        elif mark == quote:
+            quote = ""
+    return quote
+
+
+def _explain(error: ErrorDetails, path: Path, lines: Mapping[Place, int]) -> str:
+    place = error["loc"]
+    found = next((lines[place[:depth]] for depth in range(len(place), 0, -1) if place[:depth] in lines), 1)
+    field = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    return f"{path}, line {found}: {field} {_complaint(error, place)}"
+
+
+def _complaint(error: ErrorDetails, place: Place) -> str:
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "extra_forbidden":
+        return f"is not a field of an agent file; here may stand: {', '.join(_fields_beside(place))}"
+    if error["type"] == "string_too_short":
+        return "must not be empty"
+    return f"{error['msg'].removeprefix('Input ')} (it is {error['input']!r})"
+
+
+def _fields_beside(place: Place) -> list[str]:
+    """The fields that the table around `place` may have."""
+    table: Any = {"examples": Example, "voice": AgentVoice, "limits": AgentLimits, "phrases": AgentPhrases}
+    model = table.get(place[0], Agent) if len(place) > 1 else Agent
+    return list(model.model_fields)

@@ -1,0 +1,271 @@
+"""ONE call, from the open line to the hang-up: feeds what happens into the conversation and performs what it answers.
+
+In:   a line, the engines, the agent.     Out: a call held; its flight record and recording.
+Rule: the heart decides, this file obeys. It is the only place that sees all rooms, and starts all tasks of a call: five
+      in one TaskGroup, beside the coroutine that runs it and listens. Whatever happens goes through `_happen`, on the
+      event loop, one event at a time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+
+from client_caller.agent import Agent
+from client_caller.audio.frame import LINE_HZ
+from client_caller.conversation import actions as do
+from client_caller.conversation.events import (
+    CallAnswered,
+    Engine,
+    EngineFailed,
+    Event,
+    HungUp,
+    KeyPressed,
+    ReplyEnded,
+    ReplyText,
+    SpeechStarted,
+    Transcript,
+    TurnScored,
+)
+from client_caller.conversation.machine import Conversation
+from client_caller.engines import Engines
+from client_caller.errors import EngineError, LineLost
+from client_caller.hearing.listener import Listener
+from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
+from client_caller.mailbox import Mailbox
+from client_caller.records.flight import FlightRecord
+from client_caller.records.recording import Recording
+from client_caller.settings import Settings
+from client_caller.speaking.playout import Playout, Send
+from client_caller.thinking.prompt import Prompt
+from client_caller.thinking.reply import reply_pieces
+
+log = logging.getLogger("client_caller.call")
+
+_JUDGED_S = 8.0
+"""Seconds of sound that the turn model hears."""
+
+_PIECES_AT_MOST = 64
+"""Pieces waiting for the voice; a reply has at most as many sentences as its agent file allows, which is 20."""
+
+
+class _CallOver(Exception):
+    """Ends the task group of a call."""
+
+
+class Call:
+    """One call on one line. `run` holds it to its end."""
+
+    def __init__(
+        self,
+        line: Line,
+        engines: Engines,
+        conversation: Conversation,
+        agent: Agent,
+        settings: Settings,
+        record: FlightRecord,
+        recording: Recording | None,
+    ) -> None:
+        self._line = line
+        self._engines = engines
+        self._agent = agent
+        self._settings = settings
+        self._record = record
+        self._recording = recording
+        self._prompt = Prompt.of(agent)
+        self._conversation = conversation
+        self._listener = Listener(engines.activity(), settings.hearing)
+        self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s)
+        self._to_decode: Mailbox[int] = Mailbox()
+        self._to_judge: Mailbox[int] = Mailbox()
+        self._to_answer: Mailbox[do.StartReply] = Mailbox()
+        self._to_say: Mailbox[do.Say] = Mailbox(_PIECES_AT_MOST)
+        self._wake = asyncio.Event()
+        self._to_clear = False
+        self._to_leave = False
+        self._opened_at = 0.0  # loop time
+        self._media_began_at: float | None = None  # call time of the caller's first sample
+
+    async def run(self) -> None:
+        """Hold the call until either side hangs up or the line is lost. Every task ends before this returns."""
+        self._opened_at = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for work in (self._keep_time, self._find_words, self._judge_turns, self._think, self._speak):
+                    tasks.create_task(work(), name=f"{self._line.call_id}{work.__name__}")
+                self._happen(CallAnswered())
+                await self._listen()
+                raise _CallOver
+        except* _CallOver:
+            pass
+        except* LineLost as lost:
+            self._record.fact(self._now(), "line lost", why=str(lost.exceptions[0]))
+            log.warning("the line was lost", extra={"call": self._line.call_id})
+        finally:
+            self._happen(HungUp())
+            self._record.close()
+            if self._recording:
+                self._recording.close(self._now())
+
+    def _now(self) -> float:
+        """Call time in seconds."""
+        return asyncio.get_running_loop().time() - self._opened_at
+
+    # The heart, and what it asks for.
+
+    def _happen(self, event: Event) -> None:
+        now = self._now()
+        if isinstance(event, SpeechStarted):
+            # Speech may be a barge-in, and the heart must know to the word what was heard before it.
+            for progress in self._playout.progress(now):
+                self._step(progress, now)
+        self._step(event, now)
+        self._wake.set()
+
+    def _step(self, event: Event, now: float) -> None:
+        self._record.event(now, event)
+        self._perform(self._conversation.handle(event, now), now)
+
+    def _meet_deadline(self, now: float) -> None:
+        if (deadline := self._conversation.deadline) is not None and now >= deadline:
+            self._record.deadline(now)
+            self._perform(self._conversation.handle_deadline(now), now)
+
+    def _perform(self, actions: list[do.Action], now: float) -> None:
+        for action in actions:
+            self._record.action(now, action)
+            match action:
+                case do.Transcribe(pause=pause):
+                    self._to_decode.put(pause)
+                case do.ScoreTurn(pause=pause):
+                    self._to_judge.put(pause)
+                case do.CloseTurn():
+                    self._listener.close_turn()
+                case do.StartReply():
+                    self._to_answer.put(action)
+                case do.Say():
+                    self._to_say.put(action)
+                case do.Release(reply=reply):
+                    self._playout.release(reply)
+                case do.CancelReply(reply=reply):
+                    self._to_answer.withdraw()
+                    self._to_say.withdraw()
+                    self._playout.drop(reply)
+                case do.ClearPlayout():
+                    self._playout.clear(now)
+                    self._to_clear = True
+                    if self._recording:
+                        self._recording.cut(now)
+                case do.HangUp():
+                    self._to_leave = True
+                case do.Remember():
+                    pass  # it stands in the record
+
+    @contextmanager
+    def _reporting(self, engine: Engine, number: int) -> Iterator[None]:
+        """An engine's failure becomes an event: the call goes on."""
+        try:
+            yield
+        except EngineError as failure:
+            self._record.fact(self._now(), "engine failed", what=str(failure))
+            log.warning("an engine failed", extra={"call": self._line.call_id, "engine": engine, "why": str(failure)})
+            self._happen(EngineFailed(engine, number))
+
+    # What runs beside it, one task each.
+
+    async def _listen(self) -> None:
+        """Everything from the carrier, until the call is over."""
+        async for message in self._line.receive():
+            now = self._now()
+            match message:
+                case CallerAudio(mulaw=mulaw, media_s=media_s):
+                    self._record_caller(mulaw, media_s, now)
+                    for event in self._listener.feed(mulaw, media_s, now):
+                        self._happen(event)
+                case MarkReturned(name=name):
+                    for heard in self._playout.mark_returned(name, now):
+                        self._happen(heard)
+                case KeyTone(key=key):
+                    self._happen(KeyPressed(key))
+
+    def _record_caller(self, mulaw: bytes, media_s: float, now: float) -> None:
+        if self._media_began_at is None:
+            self._media_began_at = now - media_s - len(mulaw) / LINE_HZ
+            self._record.fact(self._media_began_at, "media started")
+        if self._recording:
+            self._recording.caller(self._media_began_at + media_s, mulaw)
+            self._recording.advance(now)
+
+    async def _keep_time(self) -> None:
+        """Deadlines when they come, and the agent's voice as it is due."""
+        while True:
+            self._wake.clear()
+            now = self._now()
+            for late in self._playout.overdue(now):
+                self._happen(late)
+            self._meet_deadline(now)
+            await self._send_due(now)
+            if self._to_leave:
+                await self._line.hang_up()
+                raise _CallOver
+            instants = [self._conversation.deadline, self._playout.next_due(self._now())]
+            next_at = min((at for at in instants if at is not None), default=None)
+            try:
+                async with asyncio.timeout_at(None if next_at is None else self._opened_at + next_at):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _send_due(self, now: float) -> None:
+        if self._to_clear:
+            self._to_clear = False
+            await self._line.send(Clear())
+        for command in self._playout.due(now):
+            if isinstance(command, Send):
+                if self._recording:
+                    self._recording.agent(command.plays_at, command.mulaw)
+                await self._line.send(Play(command.mulaw))
+            else:
+                await self._line.send(Mark(command.name))
+
+    async def _find_words(self) -> None:
+        while True:
+            async with self._to_decode.take() as pause:
+                with self._reporting("transcriber", pause):
+                    audio = self._listener.turn_audio()
+                    text = await self._engines.transcriber.transcribe(audio.samples)
+                    self._happen(Transcript(pause, self._listener.decoded(audio, text)))
+
+    async def _judge_turns(self) -> None:
+        while True:
+            async with self._to_judge.take() as pause:
+                with self._reporting("turn model", pause):
+                    p_done = await self._engines.turn_model.p_done(self._listener.recent_audio(_JUDGED_S))
+                    self._happen(TurnScored(pause, p_done))
+
+    async def _think(self) -> None:
+        with self._reporting("language model", 0):
+            await self._engines.language_model.warm(self._prompt.messages(()))
+        while True:
+            async with self._to_answer.take() as order:
+                messages = self._prompt.messages(order.history)
+                limits = self._agent.limits
+                with self._reporting("language model", order.reply):
+                    pieces = reply_pieces(
+                        self._engines.language_model, messages, limits.max_reply_tokens, limits.max_reply_sentences
+                    )
+                    async with aclosing(pieces):
+                        async for piece in pieces:
+                            self._happen(ReplyText(order.reply, piece))
+                    self._happen(ReplyEnded(order.reply))
+
+    async def _speak(self) -> None:
+        while True:
+            async with self._to_say.take() as say:
+                with self._reporting("voice", say.reply):
+                    async with aclosing(self._engines.voice.speak(say.text)) as speeches:
+                        async for speech in speeches:
+                            self._playout.add(say.reply, say.piece, say.text, speech)
+                            self._wake.set()
+                    self._playout.finish_piece(say.reply, say.piece)
+                    self._wake.set()

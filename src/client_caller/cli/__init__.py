@@ -1,0 +1,37 @@
+"""The command line: `client-caller`.
+
+In:   what the operator typed.
+Out:  a command's output; or one red sentence on stderr and exit code 2 for every mistake the operator can mend.
+Rule: one file per command. A command's module imports nothing heavy at its top, so that `--help` stays quick.
+"""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from client_caller.cli import agents, demo, doctor, models, replay, serve, settings
+from client_caller.errors import ClientCallerError
+
+app = typer.Typer(
+    help="AI that talks on the telephone, with models you host yourself.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo.demo)
+app.command()(serve.serve)
+app.command()(replay.replay)
+app.command()(doctor.doctor)
+app.command()(settings.settings)
+app.add_typer(models.app, name="models")
+app.add_typer(agents.app, name="agents")
+
+
+def main() -> None:
+    """Run the command line: entry point of `client-caller` and of `python -m client_caller`."""
+    try:
+        app()
+    except ClientCallerError as mistake:
+        Console(stderr=True, soft_wrap=True).print(str(mistake), style="red", markup=False, highlight=False)
+        sys.exit(2)

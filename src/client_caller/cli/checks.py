@@ -1,0 +1,173 @@
+"""The checks of `client-caller doctor`.
+
+In:   the settings.
+Out:  one `Check` for each thing a call needs, good or bad.
+Rule: looks only; nothing is made, downloaded or changed.
+"""
+
+import errno
+import importlib
+import os
+import platform
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import httpx
+
+from client_caller.agent import load_agent
+from client_caller.errors import ConfigError
+from client_caller.models.store import ModelStore
+from client_caller.settings import Settings
+
+_ENGINE_PACKAGES: Final = ("onnxruntime", "moonshine_voice", "espeakng_loader", "xllamacpp")
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_SCANT_BYTES: Final = 1_000_000_000
+"""About eight hours of stereo recordings at 8 kHz and 16 bits."""
+_TOO_LITTLE_BYTES: Final = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; `remedy` says what to do and is empty if nothing is."""
+
+    verdict: Literal["ok", "warn", "FAIL"]
+    what: str
+    found: str
+    remedy: str = ""
+
+
+def every_check(settings: Settings) -> Iterator[Check]:
+    """All checks, in the order in which one would mend things."""
+    yield Check("ok", "Python", platform.python_version())
+    yield from check_packages()
+    yield check_processor()
+    yield from check_models(ModelStore(settings.models))
+    yield check_agent(settings.agent)
+    yield check_language_model(settings)
+    yield check_port(settings.server.host, settings.server.port)
+    yield check_public_url(settings.public_url)
+    yield check_carrier(settings)
+    yield check_room("models", settings.models, "CLIENT_CALLER_MODELS")
+    yield check_room("records", settings.records.folder, "CLIENT_CALLER_RECORDS__FOLDER")
+
+
+def check_packages() -> Iterator[Check]:
+    """The engines' packages can be loaded with their native libraries."""
+    broken = False
+    for name in _ENGINE_PACKAGES:
+        try:
+            importlib.import_module(name)
+        except (ImportError, OSError) as why:
+            broken = True
+            yield Check("FAIL", f"package {name}", str(why), "run `make setup`; it needs glibc 2.34 or macOS 15")
+    if not broken:
+        yield Check("ok", "engines' packages", ", ".join(_ENGINE_PACKAGES))
+
+
+def check_processor() -> Check:
+    """Two cores: one hears and thinks while the other speaks."""
+    cores = os.cpu_count() or 1
+    if cores < 2:
+        return Check("warn", "processor", "1 core", "expect slow answers; two cores hold one call well")
+    return Check("ok", "processor", f"{cores} cores")
+
+
+def check_models(store: ModelStore) -> Iterator[Check]:
+    """Every model file is there and is the pinned one."""
+    statuses = store.status()
+    for status in statuses:
+        if status.fault:
+            yield Check("FAIL", status.artefact.name, status.fault, "run `client-caller models pull`")
+    if not any(status.fault for status in statuses):
+        yield Check("ok", "model files", f"{len(statuses)} verified in {store.folder}")
+
+
+def check_agent(path: Path) -> Check:
+    """The agent file is in order."""
+    try:
+        agent = load_agent(path)
+    except ConfigError as wrong:
+        return Check("FAIL", "agent file", str(wrong), f"mend it; `client-caller agents check {path}` checks it again")
+    return Check("ok", "agent file", f"{path}: {agent.name} of {agent.company}")
+
+
+def check_language_model(settings: Settings) -> Check:
+    """The language model's server answers, if one is set."""
+    base_url = settings.thinking.base_url
+    if not base_url:
+        return Check("ok", "language model", "embedded")
+    key = settings.thinking.api_key.get_secret_value()
+    try:
+        answer = httpx.get(f"{base_url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"}, timeout=5.0)
+    except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as why:
+        return Check(
+            "FAIL", "language model", f"{base_url}: {why}", "start it, or correct CLIENT_CALLER_THINKING__BASE_URL"
+        )
+    if answer.is_error:
+        remedy = "check CLIENT_CALLER_THINKING__BASE_URL (it ends in /v1) and CLIENT_CALLER_THINKING__API_KEY"
+        return Check("FAIL", "language model", f"{base_url}/models answers {answer.status_code}", remedy)
+    return Check("ok", "language model", base_url)
+
+
+def check_port(host: str, port: int) -> Check:
+    """The port can be listened on."""
+    try:
+        with socket.create_server((host, port)):
+            return Check("ok", "port", f"{host}:{port} is free")
+    except OSError as refusal:
+        found = f"{host}:{port} is taken" if refusal.errno == errno.EADDRINUSE else f"{host}:{port}: {refusal.strerror}"
+        return Check(
+            "FAIL",
+            "port",
+            found,
+            "stop what listens there, or set CLIENT_CALLER_SERVER__PORT or CLIENT_CALLER_SERVER__HOST",
+        )
+
+
+def check_public_url(url: str) -> Check:
+    """The carrier can reach us: over https, or on loopback for trials."""
+    if not url:
+        return Check("warn", "public URL", "not set", "for real calls set CLIENT_CALLER_PUBLIC_URL to https://…")
+    parts = urlsplit(url)
+    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+        return Check("ok", "public URL", url)
+    return Check(
+        "FAIL", "public URL", url, "CLIENT_CALLER_PUBLIC_URL must be https://…; the carrier refuses anything else"
+    )
+
+
+def check_carrier(settings: Settings) -> Check:
+    """Twilio's account and token are both there, or neither is."""
+    sid, tokens = settings.twilio_account_sid, settings.twilio_auth_tokens
+    if not sid and not tokens:
+        remedy = "for real calls set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN from the Twilio console"
+        return Check("warn", "Twilio", "no credentials", remedy)
+    if not tokens:
+        return Check("FAIL", "Twilio", "TWILIO_AUTH_TOKEN is not set", "set it: without it no request can be trusted")
+    if sid and not re.fullmatch(r"AC[0-9a-f]{32}", sid):
+        return Check(
+            "FAIL", "Twilio", f"TWILIO_ACCOUNT_SID is {sid!r}", "set it to AC and 32 hexadecimal digits, or unset it"
+        )
+    return Check("ok", "Twilio", f"account {sid or 'any'}, {len(tokens)} token(s)")
+
+
+def check_room(what: str, folder: Path, setting: str) -> Check:
+    """The folder, or the nearest one above it that exists, may be written and has room."""
+    folder = folder.expanduser().absolute()
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Check(
+            "FAIL", f"{what} folder", f"{existing} cannot be written", f"give this user access, or set {setting}"
+        )
+    free_bytes = shutil.disk_usage(existing).free
+    found = f"{folder}: {free_bytes / 1e9:.1f} GB free"
+    if free_bytes >= _SCANT_BYTES:
+        return Check("ok", f"{what} folder", found)
+    verdict: Literal["warn", "FAIL"] = "warn" if free_bytes >= _TOO_LITTLE_BYTES else "FAIL"
+    return Check(verdict, f"{what} folder", found, f"free some space, or set {setting} to another disk")

@@ -1,0 +1,90 @@
+"""Endpointing: from speech probabilities to the onsets and offsets of an utterance.
+
+In:   one speech probability per 32 ms window, and the instant at which the window ended.
+Out:  `Onset` and `Offset` by turns, back-dated to the sound.
+Rule: nothing here knows of models, turns or clocks; instants are on whatever time line the windows are.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from client_caller.audio.frame import LINE_HZ
+from client_caller.settings import HearingSettings
+
+WINDOW_SAMPLES: Final = 256
+"""Silero's window at 8 kHz. Source: Silero VAD, which accepts no other size at this rate."""
+
+WINDOW_S: Final = WINDOW_SAMPLES / LINE_HZ  # 0.032
+
+_ONSET_WINDOWS: Final = 3
+"""How far back two voiced windows may lie apart to make an onset: a plosive parts them, a click has no second."""
+
+_FALL_S: Final = 3 * WINDOW_S
+"""How long Silero's probability takes to fall once the voice has stopped: 70 ms in the median, 122 ms at p90, measured
+on 49 read and acted phrases through mu-law and noise at -55 dBFS. Back-dating over the fall leaves 22 and 70 ms."""
+
+_SLACK_S: Final = WINDOW_S / 8
+"""Sums of window lengths are not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """The voice set in at `at`, the start of its first voiced window."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """The voice stopped at `at`, after `voiced_s` seconds of voiced windows since the onset."""
+
+    at: float
+    voiced_s: float
+
+
+class Endpointer:
+    """Finds the edges of the utterances of one call.
+
+    An onset needs two windows of the last three at `speech_on`, or one at `speech_sure`. Within an utterance a window
+    is voiced from `speech_off` up, so that a fading word does not end it; the offset is noticed once `hangover_s` has
+    passed without such a window. It is dated to the end of the last window at `speech_sure`, but at most the time that
+    Silero takes to fall before the end of the last voiced one, for a quiet word may stay unsure.
+    """
+
+    def __init__(self, settings: HearingSettings) -> None:
+        self._settings = settings
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_ONSET_WINDOWS)  # (probability, start), newest last
+        self._in_speech = False
+        self._voiced_until = self._sure_until = self._voiced_s = 0.0
+
+    @property
+    def in_speech(self) -> bool:
+        """Whether an onset awaits its offset."""
+        return self._in_speech
+
+    def feed(self, p: float, ends_at: float) -> Onset | Offset | None:
+        """What the window with speech probability `p` that ended at `ends_at` brings to light."""
+        if not self._in_speech:
+            return self._listen_for_onset(p, ends_at)
+        if p >= self._settings.speech_sure:
+            self._sure_until = ends_at
+        if p >= self._settings.speech_off:
+            self._voiced_until = ends_at
+            self._voiced_s += WINDOW_S
+            return None
+        if ends_at - self._voiced_until < self._settings.hangover_s - _SLACK_S:
+            return None
+        self._in_speech = False
+        return Offset(max(self._sure_until, self._voiced_until - _FALL_S), self._voiced_s)
+
+    def _listen_for_onset(self, p: float, ends_at: float) -> Onset | None:
+        self._recent.append((p, ends_at - WINDOW_S))
+        voiced = [start for probability, start in self._recent if probability >= self._settings.speech_on]
+        if p < self._settings.speech_on or (len(voiced) < 2 and p < self._settings.speech_sure):
+            return None
+        self._recent.clear()
+        self._in_speech = True
+        self._voiced_until, self._voiced_s = ends_at, len(voiced) * WINDOW_S
+        self._sure_until = ends_at if p >= self._settings.speech_sure else voiced[0] + WINDOW_S
+        return Onset(voiced[0])

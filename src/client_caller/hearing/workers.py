@@ -1,0 +1,49 @@
+"""Worker threads for models that take longer than the event loop may wait.
+
+In:   a job: a function and its arguments.     Out: its result, awaited.
+Rule: at most `_WAITING` jobs a worker wait; beyond that a job is refused, for a decode that comes so late is worthless.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar, TypeVarTuple
+
+from client_caller.errors import EngineCrashed, EngineOverloaded
+
+_WAITING: Final = 8
+
+Job = TypeVarTuple("Job")
+Result = TypeVar("Result")
+
+
+class Workers:
+    """`count` threads that work for `engine` (its name in errors)."""
+
+    def __init__(self, engine: str, count: int) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix=engine)
+        self._limit = count * (1 + _WAITING)
+        self._awaited = 0
+
+    async def run(self, work: Callable[[*Job], Result], *job: *Job) -> Result:
+        """The result of `work(*job)`, done in a worker.
+
+        When the caller of this is cancelled, a job that has not begun never will; one that has, ends unheard.
+        Raises EngineOverloaded when too many wait, EngineCrashed after `close`, and what `work` raises.
+        """
+        if self._awaited >= self._limit:
+            raise EngineOverloaded(self._engine, f"{self._awaited} jobs are waiting")
+        try:
+            done = asyncio.get_running_loop().run_in_executor(self._threads, work, *job)
+        except RuntimeError as closed:
+            raise EngineCrashed(self._engine, "it has been closed") from closed
+        self._awaited += 1
+        try:
+            return await done
+        finally:
+            self._awaited -= 1
+
+    def close(self) -> None:
+        """Let the jobs at hand end, then end the threads. Blocks for as long as that takes."""
+        self._threads.shutdown()

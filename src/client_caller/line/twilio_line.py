@@ -1,0 +1,178 @@
+"""One call's Twilio media stream, as a Line.
+
+In:   an accepted WebSocket.     Out: `Inbound` messages; and `Outbound` commands onto it.
+Rule: nothing here knows of webhooks or of other calls. One bad message is counted and dropped; it does not end a call.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from client_caller.errors import LineLost, LineProtocolError
+from client_caller.line import twilio_messages as wire
+from client_caller.line.protocol import CallerAudio, Inbound, KeyTone, Mark, MarkReturned, Outbound, Play
+from client_caller.settings import ServerSettings
+
+log = logging.getLogger("client_caller.line")
+
+MESSAGE_CHARS: Final = 65_536
+"""Longest message read; 20 ms of audio takes about 300. The server's own limit should be the same."""
+
+_BAD_MESSAGES: Final = 50
+"""Refused messages after which a stream is given up: one second of nothing but nonsense."""
+
+NORMAL: Final = 1000
+TRY_AGAIN: Final = 1011
+POLICY: Final = 1008
+"""Close codes of RFC 6455 section 7.4.1: done; we could not go on; we will not have this."""
+
+
+async def read_start(socket: WebSocket, within_s: float) -> wire.Started:
+    """The `start` of a fresh socket. Raises LineLost when none comes in time, LineProtocolError at anything else."""
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                message = await _read(socket)
+                if isinstance(message, wire.Started):
+                    return message
+                if not isinstance(message, wire.Connected | wire.Unknown):
+                    raise LineProtocolError("a message came before start")
+    except TimeoutError as late:
+        raise LineLost(f"no start within {within_s} s") from late
+
+
+async def _read(socket: WebSocket) -> wire.Message:
+    """The next message. Raises LineLost when the socket is closed, LineProtocolError when it is malformed."""
+    received = await socket.receive()
+    if received["type"] == "websocket.disconnect":
+        raise LineLost("the carrier closed the stream")
+    text = received.get("text")
+    if text is None:
+        raise LineProtocolError("the message is not text")
+    if len(text) > MESSAGE_CHARS:
+        raise LineProtocolError(f"the message is longer than {MESSAGE_CHARS} characters")
+    return wire.parse(text)
+
+
+class TwilioLine:
+    """A Line over one media stream; `start` has been read.
+
+    over: whether the call was ended on purpose, by the caller or by us; false when the stream merely broke.
+    is_open: whether the stream still carries anything.
+    """
+
+    def __init__(self, socket: WebSocket, started: wire.Started, limits: ServerSettings) -> None:
+        self._socket = socket
+        self._call_id = started.call_sid
+        self._stream_sid = started.stream_sid
+        self._limits = limits
+        self._refused = 0
+        self._waiting: asyncio.Timeout | None = None  # the reader's, while it waits for a message
+        self.is_open = True
+        self.over = False
+
+    @property
+    def call_id(self) -> str:
+        """The call's SID."""
+        return self._call_id
+
+    async def receive(self) -> AsyncIterator[Inbound]:
+        """Everything Twilio sends, until `stop`, the end of the socket or `close`.
+
+        Raises LineLost when no media comes for too long, or after fifty malformed messages.
+        """
+        loop = asyncio.get_running_loop()
+        silent_at = loop.time() + self._limits.media_silence_s
+        while self.is_open:
+            try:
+                message = await self._next(silent_at)
+            except TimeoutError as late:
+                if not self.is_open:
+                    return
+                self.is_open = False
+                raise LineLost(f"no media for {self._limits.media_silence_s} s") from late
+            except LineLost:
+                self.is_open = False
+                return
+            except LineProtocolError as wrong:
+                self._refuse(wrong)
+                continue
+            match message:
+                case wire.Media(mulaw=mulaw, media_s=media_s):
+                    silent_at = loop.time() + self._limits.media_silence_s
+                    yield CallerAudio(mulaw, media_s)
+                case wire.MarkBack(name=name):
+                    yield MarkReturned(name)
+                case wire.Dtmf(key=key):
+                    yield KeyTone(key)
+                case wire.Stopped():
+                    self.over = True
+                    self.is_open = False
+
+    async def send(self, command: Outbound) -> None:
+        """Send one command. Raises LineLost when the stream is over or does not take it in time."""
+        if not self.is_open:
+            raise LineLost("the stream is over")
+        try:
+            async with asyncio.timeout(self._limits.send_within_s):
+                await self._socket.send_text(self._encode(command))
+        except TimeoutError as late:
+            self.is_open = False
+            raise LineLost(f"a message was not taken within {self._limits.send_within_s} s") from late
+        except WebSocketDisconnect as gone:
+            self.is_open = False
+            raise LineLost("the carrier closed the stream") from gone
+
+    async def hang_up(self) -> None:
+        """End the call: what Twilio asks next is answered with a hang-up."""
+        self.over = True
+        await self.close(NORMAL)
+
+    async def close(self, code: int) -> None:
+        """Close the stream, which alone does not end the call. Safe to repeat."""
+        self.is_open = False
+        if self._waiting:  # a far end that is gone does not answer the close
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+        await close_socket(self._socket, code, self._limits.send_within_s)
+
+    def _encode(self, command: Outbound) -> str:
+        match command:
+            case Play(mulaw=mulaw):
+                return wire.encode_media(self._stream_sid, mulaw)
+            case Mark(name=name):
+                return wire.encode_mark(self._stream_sid, name)
+            case _:
+                return wire.encode_clear(self._stream_sid)
+
+    async def _next(self, until: float) -> wire.Message:
+        """The next message of this stream. Raises TimeoutError at `until`, or once the line is closed."""
+        try:
+            async with asyncio.timeout_at(until) as self._waiting:
+                message = await _read(self._socket)
+        finally:
+            self._waiting = None
+        if isinstance(message, wire.Started):
+            raise LineProtocolError("start came twice")
+        if not isinstance(message, wire.Connected | wire.Unknown) and message.stream_sid != self._stream_sid:
+            raise LineProtocolError("streamSid is not that of this stream")
+        return message
+
+    def _refuse(self, wrong: LineProtocolError) -> None:
+        """Count a bad message, log the first, and give the stream up at the fiftieth."""
+        self._refused += 1
+        if self._refused == 1:
+            log.warning("a media message was refused", extra={"call": self._call_id, "why": str(wrong)})
+        if self._refused == _BAD_MESSAGES:
+            self.is_open = False
+            raise LineLost(f"{_BAD_MESSAGES} messages were malformed") from wrong
+
+
+async def close_socket(socket: WebSocket, code: int, within_s: float) -> None:
+    """Close a socket, accepted or not, if it is not closed yet; one whose far end is gone counts as closed."""
+    with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
+        async with asyncio.timeout(within_s):
+            await socket.close(code)

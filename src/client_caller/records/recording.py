@@ -1,0 +1,96 @@
+"""The recording: both voices of one call in a stereo WAV, written while the call runs.
+
+In:   mu-law from either side with its place in call time; what a barge-in dropped; the time.
+Out:  a file anyone can play: 8 kHz, 16-bit PCM, the caller left, the agent right as it was played out.
+Rule: the latest second stays in memory, for agent audio that the carrier holds may yet be cut. Where nothing is
+      known there is silence; where two chunks overlap the later one counts.
+"""
+
+import struct
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from client_caller.audio import mulaw
+from client_caller.audio.frame import LINE_HZ
+from client_caller.records.kept_file import KeptFile
+
+_HOLD_S: Final = 1.0
+_FLUSH_S: Final = 0.25
+"""Silence or sound worth a write."""
+
+_WINDOW: Final = 8 * LINE_HZ
+"""Samples in memory, from the end of the file on: 256 kB a call. Audio beyond it is dropped."""
+
+_CALLER: Final = 0
+_AGENT: Final = 1
+_SAMPLE_BYTES: Final = 4  # two channels of 16 bits
+
+
+class Recording:
+    """Both sides of one call. Instants are seconds of call time; audio is G.711 mu-law at 8 kHz.
+
+    A disk that refuses ends the recording, with one warning, and never the call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = KeptFile(path)
+        self._file.append(wav_header(0))
+        self._on_disk = 0  # samples of each channel
+        self._window = np.zeros((_WINDOW, 2), "<i2")
+
+    @property
+    def failed(self) -> bool:
+        """Whether the disk refused, so that the recording is not complete."""
+        return self._file.failed
+
+    def caller(self, at_s: float, sound: bytes) -> None:
+        """The caller's `sound`, of which the first sample was heard at `at_s`."""
+        self._put(_CALLER, at_s, sound)
+
+    def agent(self, at_s: float, sound: bytes) -> None:
+        """The agent's `sound`, of which the first sample is played at `at_s`, now or soon."""
+        self._put(_AGENT, at_s, sound)
+
+    def cut(self, at_s: float) -> None:
+        """What the agent would have played at `at_s` and later was dropped by a clear."""
+        self._window[max(0, self._place(at_s)) :, _AGENT] = 0
+
+    def advance(self, now: float) -> None:
+        """Write what is too old to be cut. Cheap enough to be called with every frame."""
+        if self._place(now - _HOLD_S) >= _FLUSH_S * LINE_HZ:
+            self._flush(now - _HOLD_S)
+
+    def close(self, now: float) -> None:
+        """The call ended at `now`: write the rest up to then and close the file."""
+        self._flush(now)
+        self._file.close()
+
+    def _place(self, at_s: float) -> int:
+        return round(at_s * LINE_HZ) - self._on_disk
+
+    def _put(self, channel: int, at_s: float, sound: bytes) -> None:
+        start = self._place(at_s)
+        begin, end = max(start, 0), min(start + len(sound), _WINDOW)
+        if begin < end:
+            self._window[begin:end, channel] = mulaw.decode(sound[begin - start : end - start]) * 32_768
+
+    def _flush(self, until_s: float) -> None:
+        while (count := min(self._place(until_s), _WINDOW)) > 0:
+            self._file.append(self._window[:count].tobytes())
+            self._window[:-count] = self._window[count:].copy()
+            self._window[-count:] = 0
+            self._on_disk += count
+        # Last, so that at every instant the header promises no more than is there.
+        self._file.replace_head(wav_header(self._on_disk))
+
+
+def wav_header(samples: int) -> bytes:
+    """The 44 bytes before `samples` stereo samples of 16-bit PCM at 8 kHz.
+
+    Source: Microsoft's RIFF WAVE, `fmt ` chunk with format tag 1 (PCM).
+    """
+    data_bytes = samples * _SAMPLE_BYTES
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, LINE_HZ, LINE_HZ * _SAMPLE_BYTES, _SAMPLE_BYTES, 16)
+    return struct.pack("<4sI4s", b"RIFF", 36 + data_bytes, b"WAVE") + form + struct.pack("<4sI", b"data", data_bytes)

@@ -1,0 +1,50 @@
+"""The process in which llama.cpp serves; started by `llamacpp.py`, of no use by hand.
+
+In:   one argument, the configuration as JSON; a standard input that stays open as long as the server is wanted.
+Out:  one line on standard output: the port. Everything llama.cpp has to say goes to standard error.
+"""
+
+import json
+import os
+import sys
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import xllamacpp
+
+_POLL: Final = 0
+"""How hard (0-100) an idle worker thread spins instead of sleeping. Spinning takes a core from every other call."""
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    announcement = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # llama.cpp prints where it likes
+    server = xllamacpp.Server(_params(json.loads(sys.argv[1])))
+    print(urlsplit(server.listening_address).port, file=announcement, flush=True)
+    sys.stdin.buffer.read()
+    os._exit(0)  # its threads would hold up an orderly end
+
+
+def _params(config: dict[str, Any]) -> xllamacpp.CommonParams:
+    params = xllamacpp.CommonParams()
+    params.model.path = config["model"]
+    params.hostnames = ["127.0.0.1"]
+    params.port = config["port"]
+    params.api_keys = [config["api_key"]]
+    params.n_parallel = config["slots"]
+    params.n_ctx = config["slots"] * config["context_tokens"]
+    params.n_gpu_layers = 0
+    params.cpuparams.n_threads = config["decode_threads"]
+    params.cpuparams_batch.n_threads = config["prefill_threads"]
+    params.cpuparams.poll = params.cpuparams_batch.poll = _POLL
+    params.cache_prompt = True
+    params.cache_ram_mib = 0  # each slot keeps its own prefix; copies of it elsewhere would only cost memory
+    params.warmup = True
+    params.ui = False
+    params.verbosity = 1  # errors
+    return params
+
+
+if __name__ == "__main__":
+    main()

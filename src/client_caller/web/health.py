@@ -1,0 +1,23 @@
+"""Whether the server lives, and whether it takes calls; for load balancers and supervisors."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Response
+
+
+def health_router(is_ready: Callable[[], bool]) -> APIRouter:
+    """Routes `/healthz` (200 while the process serves) and `/readyz` (200 while one more call can be held, else 503)."""
+    router = APIRouter()
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def readyz(response: Response) -> dict[str, str]:
+        if is_ready():
+            return {"status": "ready"}
+        response.status_code = 503
+        return {"status": "full"}
+
+    return router

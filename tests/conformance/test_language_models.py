@@ -1,0 +1,97 @@
+"""What is asked of every language model, fake or real."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from client_caller.errors import EngineCrashed
+from client_caller.settings import ThinkingSettings
+from client_caller.thinking.llamacpp import LlamaServer
+from client_caller.thinking.openai_client import OpenAIModel
+from client_caller.thinking.protocol import LanguageModel, Message
+from client_caller.thinking.scripted import ScriptedModel
+
+QUESTION = [Message("system", "You are kind."), Message("user", "Tell me a long story about a river.")]
+SETTINGS = ThinkingSettings(slots=1, first_token_s=30, next_token_s=30, prefill_threads=1)
+
+
+@asynccontextmanager
+async def scripted(models: Callable[[str], Path]) -> AsyncIterator[LanguageModel]:
+    yield ScriptedModel(lambda messages: "Once upon a time there was a river. " * 20)
+
+
+@asynccontextmanager
+async def embedded(models: Callable[[str], Path]) -> AsyncIterator[LanguageModel]:
+    server = LlamaServer(models("SmolLM2-135M-Instruct.Q4_1.gguf"), SETTINGS)
+    await server.start()
+    model = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
+    try:
+        yield model
+    finally:
+        await model.close()
+        await server.stop()
+
+
+MODELS = [pytest.param(scripted, id="scripted"), pytest.param(embedded, id="embedded", marks=pytest.mark.models)]
+
+
+@pytest.mark.parametrize("running", MODELS)
+def test_it_streams_within_the_limit_and_a_closed_stream_makes_room_for_the_next(running, request) -> None:
+    models = request.getfixturevalue("models") if running is embedded else Path
+
+    async def ask() -> None:
+        async with running(models) as model:
+            await model.warm(QUESTION)
+            assert 2 <= len([text async for text in model.stream(QUESTION, 8)]) <= 8
+            for _ in range(3):  # there is one slot: a stream left open would starve the next
+                async with aclosing(model.stream(QUESTION, 200)) as stream:
+                    assert await anext(stream)
+            async with asyncio.timeout(5):
+                assert [text async for text in model.stream(QUESTION, 4)]
+
+    asyncio.run(ask())
+
+
+@pytest.mark.models
+def test_what_was_read_ahead_is_not_read_again(models: Callable[[str], Path]) -> None:
+    async def cached_tokens() -> tuple[int, int]:
+        server = LlamaServer(models("SmolLM2-135M-Instruct.Q4_1.gguf"), SETTINGS)
+        await server.start()
+        model = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
+        await model.warm(QUESTION)
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {server.api_key}"}, timeout=30) as client:
+            said = [{"role": message.role, "content": message.content} for message in QUESTION]
+            answer = await client.post(f"{server.base_url}/chat/completions", json={"messages": said, "max_tokens": 1})
+        await model.close()
+        await server.stop()
+        usage = answer.json()["usage"]
+        return usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]
+
+    prompt, cached = asyncio.run(cached_tokens())
+    assert cached >= prompt - 1  # the last token is always computed
+
+
+@pytest.mark.models
+def test_the_embedded_server_starts_again_where_it_was(models: Callable[[str], Path]) -> None:
+    async def crash_and_restart() -> None:
+        server = LlamaServer(models("SmolLM2-135M-Instruct.Q4_1.gguf"), SETTINGS)
+        await server.start()
+        address = server.base_url
+        await server.stop()
+        assert await server.wait() != 0
+        await server.start()
+        assert server.base_url == address
+        await server.stop()
+
+    asyncio.run(crash_and_restart())
+
+
+def test_a_file_that_is_no_model_is_a_crash_that_says_why(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(EngineCrashed, match=r"(?s)did not start: .*broken\.gguf"):
+        asyncio.run(LlamaServer(broken, SETTINGS).start())

@@ -1,0 +1,47 @@
+"""The listener with the real models, on a human voice over a noisy telephone line."""
+
+import asyncio
+import wave
+
+import numpy as np
+import pytest
+
+from client_caller.audio import mulaw
+from client_caller.audio.resample import resample
+from client_caller.conversation.events import SpeechPaused, SpeechStarted
+from client_caller.hearing.listener import Listener
+from client_caller.hearing.moonshine import MoonshinePool
+from client_caller.hearing.silero import SileroModel
+from client_caller.settings import HearingSettings
+
+PHRASES_S = [(0.0, 1.55), (1.6, 2.95), (3.45, 4.2), (4.8, 5.6)]
+"""Where "Ever tried. Ever failed. No matter. Try again." lies in beckett.wav, roughly."""
+
+
+@pytest.mark.models
+def test_a_caller_who_pauses_for_three_seconds_is_understood_without_decoding_anything_twice(models):
+    with wave.open(str(models("beckett.wav"))) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        spoken = resample((pcm / 32_768).astype(np.float32), file.getframerate(), 8_000)
+    parts = [np.zeros(8_000, np.float32)]
+    for begin_s, end_s in PHRASES_S:
+        parts += [spoken[round(begin_s * 8_000) : round(end_s * 8_000)], np.zeros(24_000, np.float32)]
+    line = np.concatenate(parts)
+    line += np.random.default_rng(1).normal(0, 10 ** (-55 / 20), len(line)).astype(np.float32)
+    sent = mulaw.encode(line)
+
+    listener = Listener(SileroModel(models("silero_vad.onnx")).for_call(), HearingSettings())
+    pool = MoonshinePool(models("moonshine-tiny-en/encoder_model.ort").parent, 1)
+    onsets, lengths, text = 0, [], ""
+    for start in range(0, len(sent), 160):
+        for event in listener.feed(sent[start : start + 160], start / 8_000, (start + 160) / 8_000):
+            onsets += isinstance(event, SpeechStarted)
+            if isinstance(event, SpeechPaused):
+                audio = listener.turn_audio()
+                lengths.append(len(audio.samples) / 16_000)
+                text = listener.decoded(audio, asyncio.run(pool.transcribe(audio.samples)))
+    pool.close()
+    assert onsets == len(PHRASES_S)
+    assert max(lengths) < 3.0  # of a call of 17 s
+    for words in ("ever tried", "ever fail", "no matter", "try again"):
+        assert words in text.lower()

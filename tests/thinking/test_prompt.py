@@ -1,0 +1,52 @@
+"""What the language model is told."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_caller.conversation.actions import Turn
+from client_caller.thinking.prompt import Prompt, system_text
+from client_caller.thinking.protocol import Message
+
+PROMPT = Prompt("You are Anna.", [("Hi.", "Hello!")])
+
+TURNS = st.lists(st.builds(Turn, st.sampled_from(["caller", "agent"]), st.sampled_from(["a", "b b"]), st.booleans()))
+
+
+def test_the_system_text_names_the_agent_and_lists_the_facts() -> None:
+    assert system_text("Anna", "Brightline", "Be kind.\n", ["Open till six.", "Closed on Sunday."]) == (
+        "You are Anna from Brightline. Be kind.\nOpen till six.\nClosed on Sunday."
+    )
+
+
+def test_a_greeting_is_preceded_by_what_it_answers() -> None:
+    said = Prompt("s", []).messages([Turn("agent", "Hello!"), Turn("caller", "Hi.")])
+    assert said == [
+        Message("system", "s"),
+        Message("user", "Hello?"),
+        Message("assistant", "Hello!"),
+        Message("user", "Hi."),
+    ]
+
+
+def test_what_was_interrupted_ends_in_a_dash() -> None:
+    said = PROMPT.messages([Turn("caller", "Price?"), Turn("agent", "It costs", interrupted=True)])
+    assert said[-1] == Message("assistant", "It costs —")
+
+
+def test_turns_of_one_speaker_in_a_row_become_one_message() -> None:
+    said = PROMPT.messages([Turn("caller", "Wait."), Turn("caller", "I mean this.")])
+    assert said[3:] == [Message("user", "Wait. I mean this.")]
+
+
+@given(history=TURNS)
+def test_roles_alternate_after_the_system_message(history: list[Turn]) -> None:
+    roles = [message.role for message in PROMPT.messages(history)]
+    assert roles == ["system", *(["user", "assistant"] * len(roles))[: len(roles) - 1]]
+
+
+@given(history=TURNS, more=TURNS)
+def test_a_longer_history_begins_with_the_shorter_ones_messages(history: list[Turn], more: list[Turn]) -> None:
+    short, long = PROMPT.messages(history), PROMPT.messages(history + more)
+    assert long[: len(short) - 1] == short[:-1]
+    assert long[len(short) - 1].role == short[-1].role
+    assert long[len(short) - 1].content.startswith(short[-1].content)
