@@ -140,7 +140,7 @@ class House:
             self._agent,
             self._settings,
             FlightRecord(folder / "record.jsonl", header),
-            Recording(folder / "call.wav") if self._settings.records.audio else None,
+            Recording(folder / "call.wav" if self._settings.records.audio else None),
         )
 
 

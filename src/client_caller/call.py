@@ -8,45 +8,29 @@ Rule: the heart decides, this file obeys. It is the only place that sees all roo
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
 
 from client_caller.agent import Agent
 from client_caller.audio.frame import LINE_HZ
 from client_caller.conversation import actions as do
 from client_caller.conversation.events import (
     CallAnswered,
-    Engine,
-    EngineFailed,
     Event,
     HungUp,
     KeyPressed,
-    ReplyEnded,
-    ReplyText,
     SpeechStarted,
-    Transcript,
-    TurnScored,
 )
 from client_caller.conversation.machine import Conversation
-from client_caller.engines import Engines
-from client_caller.errors import EngineError, LineLost
+from client_caller.engines import Engines, EngineWork
+from client_caller.errors import LineLost
 from client_caller.hearing.listener import Listener
 from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
-from client_caller.mailbox import Mailbox
-from client_caller.records.flight import FlightRecord
+from client_caller.records.flight import FlightRecord, Plain
 from client_caller.records.recording import Recording
 from client_caller.settings import Settings
 from client_caller.speaking.playout import Playout, Send
-from client_caller.thinking.prompt import Prompt
-from client_caller.thinking.reply import reply_pieces
+from client_caller.speaking.protocol import Speech
 
 log = logging.getLogger("client_caller.call")
-
-_JUDGED_S = 8.0
-"""Seconds of sound that the turn model hears."""
-
-_PIECES_AT_MOST = 64
-"""Pieces waiting for the voice; a reply has at most as many sentences as its agent file allows, which is 20."""
 
 
 class _CallOver(Exception):
@@ -64,22 +48,15 @@ class Call:
         agent: Agent,
         settings: Settings,
         record: FlightRecord,
-        recording: Recording | None,
+        recording: Recording,
     ) -> None:
         self._line = line
-        self._engines = engines
-        self._agent = agent
-        self._settings = settings
         self._record = record
         self._recording = recording
-        self._prompt = Prompt.of(agent)
         self._conversation = conversation
         self._listener = Listener(engines.activity(), settings.hearing)
         self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s)
-        self._to_decode: Mailbox[int] = Mailbox()
-        self._to_judge: Mailbox[int] = Mailbox()
-        self._to_answer: Mailbox[do.StartReply] = Mailbox()
-        self._to_say: Mailbox[do.Say] = Mailbox(_PIECES_AT_MOST)
+        self._work = EngineWork(engines, agent, self._listener, self._happen, self._sound, self._fact)
         self._wake = asyncio.Event()
         self._to_clear = False
         self._to_leave = False
@@ -91,21 +68,20 @@ class Call:
         self._opened_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._keep_time, self._find_words, self._judge_turns, self._think, self._speak):
-                    tasks.create_task(work(), name=f"{self._line.call_id}{work.__name__}")
+                work = self._work
+                for task in (self._keep_time, work.find_words, work.judge_turns, work.think, work.speak):
+                    tasks.create_task(task(), name=f"{self._line.call_id} {task.__name__}")
                 self._happen(CallAnswered())
                 await self._listen()
-                raise _CallOver
         except* _CallOver:
             pass
         except* LineLost as lost:
-            self._record.fact(self._now(), "line lost", why=str(lost.exceptions[0]))
+            self._fact("line lost", why=str(lost.exceptions[0]))
             log.warning("the line was lost", extra={"call": self._line.call_id})
         finally:
             self._happen(HungUp())
             self._record.close()
-            if self._recording:
-                self._recording.close(self._now())
+            self._recording.close(self._now())
 
     def _now(self) -> float:
         """Call time in seconds."""
@@ -115,11 +91,23 @@ class Call:
 
     def _happen(self, event: Event) -> None:
         now = self._now()
-        if isinstance(event, SpeechStarted):
-            # Speech may be a barge-in, and the heart must know to the word what was heard before it.
+        if isinstance(event, SpeechStarted | HungUp):
+            # What ends the agent's speech must find the heart knowing, to the word, what was heard of it.
             for progress in self._playout.progress(now):
                 self._step(progress, now)
         self._step(event, now)
+        self._wake.set()
+
+    def _fact(self, name: str, **fields: Plain) -> None:
+        """Record what the heart need not know."""
+        self._record.fact(self._now(), name, **fields)
+
+    def _sound(self, say: do.Say, speech: Speech | None) -> None:
+        """The voice has made more of a piece, or the end of it."""
+        if speech is None:
+            self._playout.finish_piece(say.reply, say.piece)
+        else:
+            self._playout.add(say.reply, say.piece, say.text, speech)
         self._wake.set()
 
     def _step(self, event: Event, now: float) -> None:
@@ -136,40 +124,29 @@ class Call:
             self._record.action(now, action)
             match action:
                 case do.Transcribe(pause=pause):
-                    self._to_decode.put(pause)
+                    self._work.to_decode.put(pause)
                 case do.ScoreTurn(pause=pause):
-                    self._to_judge.put(pause)
+                    self._work.to_judge.put(pause)
                 case do.CloseTurn():
                     self._listener.close_turn()
                 case do.StartReply():
-                    self._to_answer.put(action)
+                    self._work.to_answer.put(action)
                 case do.Say():
-                    self._to_say.put(action)
+                    self._work.to_say.put(action)
                 case do.Release(reply=reply):
                     self._playout.release(reply)
                 case do.CancelReply(reply=reply):
-                    self._to_answer.withdraw()
-                    self._to_say.withdraw()
+                    self._work.to_answer.withdraw()
+                    self._work.to_say.withdraw()
                     self._playout.drop(reply)
                 case do.ClearPlayout():
                     self._playout.clear(now)
                     self._to_clear = True
-                    if self._recording:
-                        self._recording.cut(now)
+                    self._recording.cut(now)
                 case do.HangUp():
                     self._to_leave = True
                 case do.Remember():
                     pass  # it stands in the record
-
-    @contextmanager
-    def _reporting(self, engine: Engine, number: int) -> Iterator[None]:
-        """An engine's failure becomes an event: the call goes on."""
-        try:
-            yield
-        except EngineError as failure:
-            self._record.fact(self._now(), "engine failed", what=str(failure))
-            log.warning("an engine failed", extra={"call": self._line.call_id, "engine": engine, "why": str(failure)})
-            self._happen(EngineFailed(engine, number))
 
     # What runs beside it, one task each.
 
@@ -187,14 +164,14 @@ class Call:
                         self._happen(heard)
                 case KeyTone(key=key):
                     self._happen(KeyPressed(key))
+        raise _CallOver
 
     def _record_caller(self, mulaw: bytes, media_s: float, now: float) -> None:
         if self._media_began_at is None:
             self._media_began_at = now - media_s - len(mulaw) / LINE_HZ
             self._record.fact(self._media_began_at, "media started")
-        if self._recording:
-            self._recording.caller(self._media_began_at + media_s, mulaw)
-            self._recording.advance(now)
+        self._recording.caller(self._media_began_at + media_s, mulaw)
+        self._recording.advance(now)
 
     async def _keep_time(self) -> None:
         """Deadlines when they come, and the agent's voice as it is due."""
@@ -222,50 +199,7 @@ class Call:
             await self._line.send(Clear())
         for command in self._playout.due(now):
             if isinstance(command, Send):
-                if self._recording:
-                    self._recording.agent(command.plays_at, command.mulaw)
+                self._recording.agent(command.plays_at, command.mulaw)
                 await self._line.send(Play(command.mulaw))
             else:
                 await self._line.send(Mark(command.name))
-
-    async def _find_words(self) -> None:
-        while True:
-            async with self._to_decode.take() as pause:
-                with self._reporting("transcriber", pause):
-                    audio = self._listener.turn_audio()
-                    text = await self._engines.transcriber.transcribe(audio.samples)
-                    self._happen(Transcript(pause, self._listener.decoded(audio, text)))
-
-    async def _judge_turns(self) -> None:
-        while True:
-            async with self._to_judge.take() as pause:
-                with self._reporting("turn model", pause):
-                    p_done = await self._engines.turn_model.p_done(self._listener.recent_audio(_JUDGED_S))
-                    self._happen(TurnScored(pause, p_done))
-
-    async def _think(self) -> None:
-        with self._reporting("language model", 0):
-            await self._engines.language_model.warm(self._prompt.messages(()))
-        while True:
-            async with self._to_answer.take() as order:
-                messages = self._prompt.messages(order.history)
-                limits = self._agent.limits
-                with self._reporting("language model", order.reply):
-                    pieces = reply_pieces(
-                        self._engines.language_model, messages, limits.max_reply_tokens, limits.max_reply_sentences
-                    )
-                    async with aclosing(pieces):
-                        async for piece in pieces:
-                            self._happen(ReplyText(order.reply, piece))
-                    self._happen(ReplyEnded(order.reply))
-
-    async def _speak(self) -> None:
-        while True:
-            async with self._to_say.take() as say:
-                with self._reporting("voice", say.reply):
-                    async with aclosing(self._engines.voice.speak(say.text)) as speeches:
-                        async for speech in speeches:
-                            self._playout.add(say.reply, say.piece, say.text, speech)
-                            self._wake.set()
-                    self._playout.finish_piece(say.reply, say.piece)
-                    self._wake.set()

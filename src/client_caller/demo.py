@@ -1,6 +1,7 @@
 """The demo: a real call on this machine, from the webhook to the hang-up, shown as it goes and kept for looking at.
 
-In:   nothing but the embedded models.     Out: `runs/<time>/`: report.html, report.json, call.wav, record.jsonl, server.log.
+In:   nothing but the embedded models.
+Out:  `runs/<time>/` with report.html, report.json, call.wav, record.jsonl and server.log.
 Rule: nothing is staged but the caller. The server is a process of its own that was started like any other, the line is
       the path that Twilio uses, and what is measured is measured at the caller's ear.
 """
@@ -23,9 +24,12 @@ from client_caller.cli.progress import watching
 from client_caller.records.flight import RecordTail, read_record
 from client_caller.rehearsal.caller import rehearse
 from client_caller.rehearsal.cast import (
-    CALLER_VOICE,
-    CALLER_WORDS_PER_MINUTE,
+    GOODBYE,
+    HALTING,
     HUMAN_SENTENCES,
+    INTERRUPTIONS,
+    QUESTIONS,
+    SHORT_ANSWERS,
     Render,
     recorded,
     spoken,
@@ -39,6 +43,7 @@ from client_caller.rehearsal.timeline import join
 from client_caller.settings import Settings
 
 _LOOK_EVERY_S: Final = 0.1
+CALLER_VOICE: Final = "en-us"
 
 
 async def run_demo(settings: Settings, console: Console, runs: Path = Path("runs")) -> Path:
@@ -46,7 +51,7 @@ async def run_demo(settings: Settings, console: Console, runs: Path = Path("runs
     with watching(console) as progress:
         pull_models(settings, progress)
     folder = runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    steps = await _script(render_with_espeak(), speech_samples(settings))
+    steps = await _script(render_with_espeak, speech_samples(settings))
     console.print("Starting the server with its models: Silero, Smart Turn, Moonshine, SmolLM2, eSpeak NG.")
     async with serving(folder) as stage:
         console.print(f"Calling it at {stage.url}, over the path that Twilio uses.\n")
@@ -57,29 +62,23 @@ async def run_demo(settings: Settings, console: Console, runs: Path = Path("runs
     return _report(heard, folder, console)
 
 
-def render_with_espeak(voice: str = CALLER_VOICE, words_per_minute: int = CALLER_WORDS_PER_MINUTE) -> Render:
-    """A synthetic caller's voice."""
-    espeak = embedded_voice(voice, words_per_minute, pitch=50)
-
-    async def render(text: str) -> tuple[Samples, int]:
-        return np.concatenate([speech.samples async for speech in espeak.speak(text)]), LINE_HZ
-
-    return render
+async def render_with_espeak(text: str, words_per_minute: int) -> tuple[Samples, int]:
+    """The synthetic caller's voice."""
+    voice = embedded_voice(CALLER_VOICE, words_per_minute, pitch=50)
+    return np.concatenate([speech.samples async for speech in voice.speak(text)]), LINE_HZ
 
 
 async def _script(render: Render, recordings: Path) -> Sequence[Step]:
     """A question, a pause for thought, a short answer, a barge-in, a human voice, and a goodbye."""
     return [
-        Say(await spoken("Hello, I am calling because my internet has stopped working.", render)),
-        SayWithPause(
-            await spoken("I would like", render), 2.0, await spoken("to cancel my order and get a refund.", render)
-        ),
-        Say(await spoken("Yes.", render)),
-        Say(await spoken("What are your opening hours?", render)),
-        Interrupt(await spoken("Wait, stop. I have a different question.", render)),
-        Say(await spoken("What is the weather going to be like this weekend?", render)),
+        Say(await spoken(QUESTIONS[0], render)),
+        Say(await spoken(SHORT_ANSWERS[0], render)),
+        SayWithPause(await spoken(HALTING[1][0], render), 2.0, await spoken(HALTING[1][1], render)),
+        Say(await spoken(QUESTIONS[3], render)),
+        Interrupt(await spoken(INTERRUPTIONS[0], render)),
+        Say(await spoken(QUESTIONS[1], render)),
         Say(recorded(HUMAN_SENTENCES[0], recordings)),
-        Say(await spoken("Thank you, goodbye.", render)),
+        Say(await spoken(GOODBYE, render)),
         HangUp(),
     ]
 
@@ -95,12 +94,12 @@ async def _call(stage: Stage, steps: Sequence[Step], console: Console) -> HeardC
 
 
 async def _show(stage: Stage, console: Console) -> None:
-    while (path := stage.newest_record()) is None:
-        await asyncio.sleep(_LOOK_EVERY_S)
-    tail = RecordTail(path)
+    tail: RecordTail | None = None
     with LiveView(console) as view:
         while True:
-            view.show(tail.more())
+            if tail is None and (path := stage.newest_record()) is not None:
+                tail = RecordTail(path)
+            view.show(tail.more() if tail else ())
             await asyncio.sleep(_LOOK_EVERY_S)
 
 

@@ -1,11 +1,43 @@
-"""The models a call uses, as the call knows them."""
+"""What the models do for one call: four tasks that take orders out of mailboxes and report what came of them.
 
-from collections.abc import Callable
+In:   orders to decode, to judge, to answer and to say.     Out: events for the heart; speech for the playout.
+Rule: an engine's failure becomes an event. What a withdrawn order still yields is not reported.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
+from client_caller.agent import Agent
+from client_caller.conversation.actions import Say, StartReply
+from client_caller.conversation.events import (
+    Engine,
+    EngineFailed,
+    Event,
+    ReplyEnded,
+    ReplyText,
+    Transcript,
+    TurnScored,
+)
+from client_caller.errors import EngineError
+from client_caller.hearing.listener import Listener
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
-from client_caller.speaking.protocol import Voice
+from client_caller.mailbox import Mailbox
+from client_caller.speaking.protocol import Speech, Voice
+from client_caller.thinking.prompt import Prompt
 from client_caller.thinking.protocol import LanguageModel
+from client_caller.thinking.reply import reply_pieces
+
+log = logging.getLogger("client_caller.engines")
+
+_JUDGED_S: Final = 8.0
+"""Seconds of sound that the turn model hears."""
+
+_PIECES_AT_MOST: Final = 64
+"""Pieces waiting for the voice; a reply has at most as many sentences as its agent file allows, which is 20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +49,92 @@ class Engines:
     transcriber: Transcriber
     language_model: LanguageModel
     voice: Voice
+
+
+class EngineWork:
+    """The engines at work for one call.
+
+    happen: told of every event;  sound: given the speech of a piece as it is made, and None at its end;
+    fact: told of what is worth recording, as `fact(name, **fields)`.
+    Put orders into the mailboxes; run each of `tasks()` for as long as the call lasts.
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        agent: Agent,
+        listener: Listener,
+        happen: Callable[[Event], None],
+        sound: Callable[[Say, Speech | None], None],
+        fact: Callable[..., None],
+    ) -> None:
+        self.to_decode: Mailbox[int] = Mailbox()
+        self.to_judge: Mailbox[int] = Mailbox()
+        self.to_answer: Mailbox[StartReply] = Mailbox()
+        self.to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
+        self._engines = engines
+        self._limits = agent.limits
+        self._prompt = Prompt.of(agent)
+        self._listener = listener
+        self._happen = happen
+        self._sound = sound
+        self._fact = fact
+
+    async def find_words(self) -> None:
+        """Decode the caller's turn at each pause."""
+        while True:
+            async with self.to_decode.take() as pause:
+                with self._reporting("transcriber", pause):
+                    audio = self._listener.turn_audio()
+                    text = await self._engines.transcriber.transcribe(audio.samples)
+                    self._happen(Transcript(pause, self._listener.decoded(audio, text)))
+
+    async def judge_turns(self) -> None:
+        """Ask the turn model at each pause."""
+        while True:
+            async with self.to_judge.take() as pause:
+                with self._reporting("turn model", pause):
+                    p_done = await self._engines.turn_model.p_done(self._listener.recent_audio(_JUDGED_S))
+                    self._happen(TurnScored(pause, p_done))
+
+    async def think(self) -> None:
+        """Make the replies; before the first, have the model read what every prompt begins with."""
+        with self._reporting("language model", 0):
+            await self._engines.language_model.warm(self._prompt.messages(()))
+        while True:
+            async with self.to_answer.take() as order:
+                with self._reporting("language model", order.reply):
+                    pieces = reply_pieces(
+                        self._engines.language_model,
+                        self._prompt.messages(order.history),
+                        self._limits.max_reply_tokens,
+                        self._limits.max_reply_sentences,
+                        partial(self._fact, "first token", reply=order.reply),
+                    )
+                    async with aclosing(pieces):
+                        async for piece in pieces:
+                            self._happen(ReplyText(order.reply, piece))
+                    self._happen(ReplyEnded(order.reply))
+
+    async def speak(self) -> None:
+        """Have the pieces spoken, in order."""
+        while True:
+            async with self.to_say.take() as say:
+                with self._reporting("voice", say.reply):
+                    begun = False
+                    async with aclosing(self._engines.voice.speak(say.text)) as speeches:
+                        async for speech in speeches:
+                            self._sound(say, speech)
+                            if not begun:
+                                begun = True
+                                self._fact("first audio", reply=say.reply, piece=say.piece)
+                    self._sound(say, None)
+
+    @contextmanager
+    def _reporting(self, engine: Engine, number: int) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as failure:
+            self._fact("engine failed", what=str(failure))
+            log.warning("an engine failed", extra={"engine": engine, "why": str(failure)})
+            self._happen(EngineFailed(engine, number))

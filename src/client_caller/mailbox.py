@@ -1,6 +1,7 @@
 """A mailbox: orders for one task, which can be withdrawn even when they have been begun.
 
-Rule: bounded. When it is full the oldest order goes, for a newer one has overtaken it; a mailbox of one holds the latest.
+Rule: bounded. When it is full the oldest order goes, for a newer one has overtaken it; a mailbox of one holds
+      the latest.
 """
 
 import asyncio

@@ -13,9 +13,9 @@ TURNS = st.lists(st.builds(Turn, st.sampled_from(["caller", "agent"]), st.sample
 
 
 def test_the_system_text_names_the_agent_and_lists_the_facts() -> None:
-    assert system_text("Anna", "Brightline", "Be kind.\n", ["Open till six.", "Closed on Sunday."]) == (
-        "You are Anna from Brightline. Be kind.\nOpen till six.\nClosed on Sunday."
-    )
+    facts = ["Open till six.", "Closed on Sunday."]
+    text = system_text("Anna", "Brightline", "You are {name} of {company}.\n", facts)
+    assert text == "You are Anna of Brightline.\nOpen till six.\nClosed on Sunday."
 
 
 def test_a_greeting_is_preceded_by_what_it_answers() -> None:

@@ -126,7 +126,9 @@ class Conversation:
             return True
         reply = self._reply.number if self._reply else None
         match event:
-            case Transcript(pause=number) | TurnScored(pause=number):
+            case Transcript(pause=number):
+                return self.phase is not Phase.PAUSED or number != self._pause.number or self._pause.text is not None
+            case TurnScored(pause=number):
                 return self.phase is not Phase.PAUSED or number != self._pause.number
             case EngineFailed(engine="transcriber" | "turn model", number=number):
                 return self.phase is not Phase.PAUSED or number != self._pause.number

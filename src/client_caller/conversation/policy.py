@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from client_caller.conversation.words import DANGLING, DANGLING_PAIRS, FILLERS, OPEN, WHOLE_TURNS
+from client_caller.conversation.words import (
+    ANSWERS,
+    AUXILIARIES,
+    DANGLING,
+    DANGLING_PAIRS,
+    FILLERS,
+    OPEN,
+    SUBJECTS,
+    WHOLE_TURNS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +82,17 @@ def completeness(text: str, p_done: float | None) -> float:
         return _WHOLE
     if not words or words[-1] in FILLERS:
         return _FILLER
-    if words[-1] in DANGLING or tuple(words[-2:]) in DANGLING_PAIRS:
+    if words[-1] in DANGLING or tuple(words[-2:]) in DANGLING_PAIRS or _begins_a_clause(words):
         return _DANGLING
     if words[-1] in OPEN:
         return _OPEN
     sound = _UNSCORED if p_done is None else p_done
     return _SENTENCE * (_SOUND_FLOOR + (1 - _SOUND_FLOOR) * math.sqrt(sound))
+
+
+def _begins_a_clause(words: list[str]) -> bool:
+    """Whether the last two are a subject and its auxiliary ("…, we had"); not in an answer such as "Yes, we had"."""
+    return len(words) > 2 and words[0] not in ANSWERS and words[-2] in SUBJECTS and words[-1] in AUXILIARIES
 
 
 def patience(text: str, p_done: float | None, manner: Manner) -> float:

@@ -54,6 +54,11 @@ OPEN: Final = _words(
 )
 """Last words after which more follows oftener than not, though some sentences end on them."""
 
+SUBJECTS: Final = _words("i you he she it we they there who that")
+AUXILIARIES: Final = _words("am is are was were have has had do does did will would can could should may might must")
+ANSWERS: Final = _words("yes yeah yep no nope sure okay ok")
+"""A subject and its auxiliary, last, begin a clause ("… and then we had"), unless the turn answers ("Yes, we did")."""
+
 FILLERS: Final = _words("um uh er erm hmm ah eh mm well")
 """Sounds of somebody still thinking, when they come last."""
 

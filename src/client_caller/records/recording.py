@@ -29,21 +29,24 @@ _SAMPLE_BYTES: Final = 4  # two channels of 16 bits
 
 
 class Recording:
-    """Both sides of one call. Instants are seconds of call time; audio is G.711 mu-law at 8 kHz.
+    """Both sides of one call; with `path` None nothing is kept.
+
+    Instants are seconds of call time; audio is G.711 mu-law at 8 kHz.
 
     A disk that refuses ends the recording, with one warning, and never the call.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = KeptFile(path)
-        self._file.append(wav_header(0))
+    def __init__(self, path: Path | None) -> None:
+        self._file = KeptFile(path) if path else None
+        if self._file:
+            self._file.append(wav_header(0))
         self._on_disk = 0  # samples of each channel
         self._window = np.zeros((_WINDOW, 2), "<i2")
 
     @property
     def failed(self) -> bool:
         """Whether the disk refused, so that the recording is not complete."""
-        return self._file.failed
+        return self._file is not None and self._file.failed
 
     def caller(self, at_s: float, sound: bytes) -> None:
         """The caller's `sound`, of which the first sample was heard at `at_s`."""
@@ -65,7 +68,8 @@ class Recording:
     def close(self, now: float) -> None:
         """The call ended at `now`: write the rest up to then and close the file."""
         self._flush(now)
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def _place(self, at_s: float) -> int:
         return round(at_s * LINE_HZ) - self._on_disk
@@ -77,6 +81,8 @@ class Recording:
             self._window[begin:end, channel] = mulaw.decode(sound[begin - start : end - start]) * 32_768
 
     def _flush(self, until_s: float) -> None:
+        if self._file is None:
+            return
         while (count := min(self._place(until_s), _WINDOW)) > 0:
             self._file.append(self._window[:count].tobytes())
             self._window[:-count] = self._window[count:].copy()

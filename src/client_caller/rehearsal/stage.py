@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from client_caller.errors import ConfigError
 from client_caller.settings import environment_with
@@ -50,7 +50,6 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
     folder: where records (`calls/`) and the server's log (`server.log`) go. Raises ConfigError with the end of the log
     when the server does not come up.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     auth_token, records = secrets.token_hex(16), folder / "calls"
     environment = environment_with(
         {
@@ -61,7 +60,7 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
             **(changes or {}),
         }
     )
-    with (folder / "server.log").open("wb") as log:
+    with _log_in(folder) as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "client_caller", "serve", "--host", "127.0.0.1", "--port", "0"),
             env=environment,
@@ -76,6 +75,11 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
             await _stop(process)
 
 
+def _log_in(folder: Path) -> BinaryIO:
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / "server.log").open("wb")
+
+
 async def _announced_url(process: asyncio.subprocess.Process, log: Path) -> str:
     assert process.stdout is not None
     try:
@@ -85,8 +89,12 @@ async def _announced_url(process: asyncio.subprocess.Process, log: Path) -> str:
                     return line.split(" answers calls at ")[1].strip()
     except TimeoutError:
         pass
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-    raise ConfigError("the server did not come up: " + (" / ".join(said) or f"see {log}"))
+    raise ConfigError(f"the server did not come up: {_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return " / ".join(lines[-5:]) or f"it said nothing in {log}"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

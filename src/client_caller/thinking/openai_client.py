@@ -16,6 +16,7 @@ from openai.types.chat import ChatCompletionChunk
 from client_caller.errors import EngineCrashed, EngineError, EngineOverloaded, EngineTimeout
 from client_caller.settings import ThinkingSettings
 from client_caller.thinking.protocol import Message
+from client_caller.thinking.slots import Slots
 
 _ENGINE: Final = "language model"
 _TEMPERATURE: Final = 0.0
@@ -37,7 +38,7 @@ class OpenAIModel:
     def __init__(self, base_url: str, api_key: str, settings: ThinkingSettings, *, embedded: bool) -> None:
         self._client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=None)
         self._settings = settings
-        self._extra = _EMBEDDED if embedded else {}
+        self._slots = Slots(settings.slots) if embedded else None
 
     async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Text fragments of the reply. Raises EngineTimeout, EngineOverloaded, EngineCrashed."""
@@ -75,7 +76,7 @@ class OpenAIModel:
             max_tokens=max_tokens,
             temperature=_TEMPERATURE,
             stream=True,
-            extra_body=self._extra,
+            extra_body={**_EMBEDDED, "id_slot": self._slots.choose(messages)} if self._slots else {},
         )
 
 

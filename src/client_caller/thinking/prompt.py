@@ -74,5 +74,6 @@ class Prompt:
 
 
 def system_text(name: str, company: str, persona: str, facts: Sequence[str]) -> str:
-    """The system message: who the agent is, then one fact a line."""
-    return "\n".join((f"You are {name} from {company}. {persona.strip()}", *facts))
+    """The system message: the persona, in which {name} and {company} stand for theirs, then one fact a line."""
+    who = persona.strip().replace("{name}", name).replace("{company}", company)
+    return "\n".join((who, *facts))

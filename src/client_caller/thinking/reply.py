@@ -4,7 +4,7 @@ In:   a language model and what it is to answer.     Out: pieces, each as soon a
 Rule: the model's stream is closed on every way out, so that its server's slot is free at once.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from client_caller.errors import EngineCrashed
@@ -13,14 +13,19 @@ from client_caller.thinking.sentences import PieceCutter
 
 
 async def reply_pieces(
-    model: LanguageModel, messages: Sequence[Message], max_tokens: int, max_sentences: int
+    model: LanguageModel,
+    messages: Sequence[Message],
+    max_tokens: int,
+    max_sentences: int,
+    on_first_token: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[str, None]:
     """The pieces of the next reply. It ends early where the model begins to repeat itself.
 
+    on_first_token: called once, when the model begins to answer.
     Raises EngineError; EngineCrashed also when the model had nothing to say.
     """
     said: set[str] = set()
-    async with aclosing(_pieces(model, messages, max_tokens, max_sentences)) as pieces:
+    async with aclosing(_pieces(model, messages, max_tokens, max_sentences, on_first_token)) as pieces:
         async for piece in pieces:
             if piece.lower() in said:
                 break
@@ -31,11 +36,18 @@ async def reply_pieces(
 
 
 async def _pieces(
-    model: LanguageModel, messages: Sequence[Message], max_tokens: int, max_sentences: int
+    model: LanguageModel,
+    messages: Sequence[Message],
+    max_tokens: int,
+    max_sentences: int,
+    on_first_token: Callable[[], None],
 ) -> AsyncGenerator[str, None]:
-    cutter = PieceCutter(max_sentences)
+    cutter, begun = PieceCutter(max_sentences), False
     async with aclosing(model.stream(messages, max_tokens)) as fragments:
         async for fragment in fragments:
+            if fragment and not begun:
+                begun = True
+                on_first_token()
             for piece in cutter.feed(fragment):
                 yield piece
             if cutter.full:

@@ -20,7 +20,8 @@ _LEANING: Final = frozenset(
         "a an the this that these those my your our their his her its of to in on at by for from with about into "
         "and or but so if as than is are was were be been will would can could may might must shall should "
         "do does did have has had not no i we you they he she it very too more most "
-        "what which who how when where per"
+        "what which who how when where per one two three four five six seven eight nine ten eleven twelve "
+        "fifteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand"
     )
 )
 """Words that lean on the next one: a voice that stops behind them sounds broken."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 
 def health_router(is_ready: Callable[[], bool]) -> APIRouter:
-    """Routes `/healthz` (200 while the process serves) and `/readyz` (200 while one more call can be held, else 503)."""
+    """Routes `/healthz`, 200 while the process serves, and `/readyz`, 200 while one more call can be held, else 503."""
     router = APIRouter()
 
     @router.get("/healthz")
