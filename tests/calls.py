@@ -42,6 +42,8 @@ WORD_S = 0.2
 GREETING = "Hello, this is Anna."
 QUESTION = "What are your opening hours?"
 REPLY = "We are open Monday to Friday, from eight to six."
+LONG = " ".join(f"{one}{other}" for one in "bdfgklmnprst" for other in ("an", "en", "in", "on", "un")) + "."
+"""An answer of sixty words, which last twelve seconds."""
 
 AGENT = Agent(name="Anna", company="Brightline", greeting=GREETING, persona="You are Anna.")
 SETTINGS = Settings(_env_file=None)
@@ -142,6 +144,14 @@ class Caller:
         self.spoken.append((begins, begins + seconds))
         await self.wait(seconds)
 
+    async def say_with_pause(self, first_s: float, pause_s: float, second_s: float) -> None:
+        """Speak, stop to think, and go on: one utterance, as far as the caller is concerned."""
+        await self.say(first_s)
+        await self.wait(pause_s)
+        await self.say(second_s)
+        (begins, _), (_, ends) = self.spoken[-2:]
+        self.spoken[-2:] = [(begins, ends)]
+
     async def hear(self, seconds: float) -> None:
         """Wait until the agent has sounded for so long, counted from its next word."""
         before = self._heard_s()
@@ -170,9 +180,14 @@ class HeldCall:
     """A call that is over: what was played, what was kept."""
 
     caller: Caller
+    left_at: float  # when the script was over, and the caller hung up if nobody had before
     ended_at: float
-    ended_by_caller: bool
     record: Path
+
+    @property
+    def ended_by_caller(self) -> bool:
+        """Whether the call lasted until the script was over."""
+        return self.ended_at >= self.left_at
 
     @property
     def stretches(self) -> list[Stretch]:
@@ -258,7 +273,7 @@ async def hold(
         await asyncio.sleep(FRAME_S / 2)
         await script(caller)
     finally:
-        lasted = not running.done()
+        left_at = caller.now
         caller.line.hang_up_by_caller()
         await running
     assert asyncio.all_tasks() == before
@@ -268,6 +283,6 @@ async def hold(
     outcome = replay(opened.path, heart_of)
     assert outcome.difference is None
     assert outcome.steps > 0
-    held = HeldCall(caller, ended[0], lasted, opened.path)
+    held = HeldCall(caller, left_at, ended[0], opened.path)
     assert len(held.happened(HungUp)) == 1
     return held

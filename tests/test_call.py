@@ -6,15 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from calls import AGENT, GREETING, QUESTION, REPLY, SETTINGS, Caller, HeldCall, engines, hold
+from calls import AGENT, GREETING, LONG, QUESTION, REPLY, SETTINGS, Caller, HeldCall, engines, hold
 from client_caller.conversation.actions import Release, Say, StartReply, Turn
 from client_caller.conversation.events import SpeechStarted
 from client_caller.line.simulated import SimulatedLine
 from client_caller.thinking.scripted import ScriptedModel
 from virtual import run
-
-LONG = " ".join(f"word{number}" for number in range(60)) + "."
-"""An answer that lasts twelve seconds."""
 
 
 async def ask(caller: Caller) -> None:
@@ -62,9 +59,7 @@ def test_two_seconds_of_thought_are_not_an_end_and_their_draft_leaves_no_trace(
 
     async def script(caller: Caller) -> None:
         await caller.hear_out()
-        await caller.say(first_s)
-        await caller.wait(2.0)
-        await caller.say()
+        await caller.say_with_pause(first_s, 2.0, 1.0)
         await caller.hear_out()
 
     model = ScriptedModel(answer, 0.1, 0.02)

@@ -94,7 +94,7 @@ def test_work_on_a_withdrawn_order_stops_quietly_and_the_worker_takes_the_next()
             finally:
                 left_at.append(loop.time())
         await after(1.5, box, finished)
-        assert left_at == [0.5]
+        assert left_at == pytest.approx([0.5])
         assert finished == ["c"]
 
     run(main())

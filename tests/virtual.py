@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+_TURN_S = 1e-9
+"""What one turn of the loop takes when nothing has to be waited for."""
+
 
 class _JumpingSelector(selectors.SelectSelector):
     """Never waits: hands the wait to `jump`."""
@@ -21,12 +24,11 @@ class _JumpingSelector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if ready or timeout == 0:
-            return ready
-        if timeout is None:
+        if timeout is None and not ready:
             raise RuntimeError("every task is blocked and no timer is armed")
-        self.jumped_s += max(timeout, 1e-9)
-        return []
+        # Time never quite stands still, so that nobody waits for ever for an instant that rounding put behind now.
+        self.jumped_s += max(0.0 if ready or timeout is None else timeout, _TURN_S)
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

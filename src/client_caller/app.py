@@ -25,7 +25,7 @@ from client_caller.hearing.moonshine import MoonshinePool
 from client_caller.hearing.silero import SileroModel
 from client_caller.hearing.smart_turn import SmartTurn
 from client_caller.line.protocol import Line
-from client_caller.line.twilio import twilio_router
+from client_caller.line.twilio import signature_check, twilio_router
 from client_caller.models.catalogue import EMBEDDED
 from client_caller.models.progress import Progress
 from client_caller.models.store import ModelStore
@@ -74,8 +74,7 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
             server = LlamaServer(store.path(_LANGUAGE_MODEL), thinking)
             await server.start()
             stack.push_async_callback(server.stop)
-            keeper = await stack.enter_async_context(asyncio.TaskGroup())
-            watch = keeper.create_task(server.keep_alive(), name="language model watch")
+            watch = asyncio.create_task(server.keep_alive(), name="language model watch")
             stack.callback(watch.cancel)
             base_url, api_key = server.base_url, server.api_key
         language_model = OpenAIModel(base_url, api_key, thinking, embedded=not thinking.base_url)
@@ -130,7 +129,7 @@ class House:
 
     def _new_call(self, line: Line) -> Call:
         began = datetime.now(UTC)
-        folder = self._settings.records.folder / f"{began:%Y%m%dT%H%M%S}-{line.call_id}"
+        folder = self._settings.records.folder / f"{began:%Y%m%dT%H%M%S%f}-{line.call_id}"
         manner = manner_of(self._agent, self._settings)
         header = Header(line.call_id, f"{began:%Y-%m-%dT%H:%M:%SZ}", self._agent.name, asdict(manner))
         return Call(
@@ -155,6 +154,11 @@ def manner_of(agent: Agent, settings: Settings) -> Manner:
         patient_s=settings.turn.patient_s,
         max_call_s=agent.limits.max_call_s,
     )
+
+
+def check_carrier(settings: Settings, *, insecure: bool) -> None:
+    """Raises ConfigError when a setting that the carrier needs is missing; to be known before models are loaded."""
+    signature_check(settings, insecure)
 
 
 def web_app(settings: Settings, agent: Agent, engines: Engines, *, insecure: bool = False) -> FastAPI:

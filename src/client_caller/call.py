@@ -21,7 +21,7 @@ from client_caller.conversation.events import (
 )
 from client_caller.conversation.machine import Conversation
 from client_caller.engines import Engines, EngineWork
-from client_caller.errors import LineLost
+from client_caller.errors import EngineError, LineLost
 from client_caller.hearing.listener import Listener
 from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
 from client_caller.records.flight import FlightRecord, Plain
@@ -129,7 +129,7 @@ class Call:
                     self._work.to_judge.put(pause)
                 case do.CloseTurn():
                     self._listener.close_turn()
-                case do.StartReply():
+                case do.StartReply() | do.ReadAhead():
                     self._work.to_answer.put(action)
                 case do.Say():
                     self._work.to_say.put(action)
@@ -157,14 +157,22 @@ class Call:
             match message:
                 case CallerAudio(mulaw=mulaw, media_s=media_s):
                     self._record_caller(mulaw, media_s, now)
-                    for event in self._listener.feed(mulaw, media_s, now):
-                        self._happen(event)
+                    self._hear(mulaw, media_s, now)
                 case MarkReturned(name=name):
                     for heard in self._playout.mark_returned(name, now):
                         self._happen(heard)
                 case KeyTone(key=key):
                     self._happen(KeyPressed(key))
         raise _CallOver
+
+    def _hear(self, mulaw: bytes, media_s: float, now: float) -> None:
+        try:
+            events = self._listener.feed(mulaw, media_s, now)
+        except EngineError as failure:  # deaf for a moment; the call goes on
+            self._fact("engine failed", what=str(failure))
+            return
+        for event in events:
+            self._happen(event)
 
     def _record_caller(self, mulaw: bytes, media_s: float, now: float) -> None:
         if self._media_began_at is None:

@@ -6,7 +6,6 @@ Rule: nothing is staged but the caller. The server is a process of its own that 
       the path that Twilio uses, and what is measured is measured at the caller's ear.
 """
 
-import asyncio
 import platform
 import shutil
 from collections.abc import Sequence
@@ -21,8 +20,7 @@ from rich.console import Console
 from client_caller.app import embedded_voice, pull_models, speech_samples
 from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.cli.progress import watching
-from client_caller.records.flight import RecordTail, read_record
-from client_caller.rehearsal.caller import rehearse
+from client_caller.records.flight import read_record
 from client_caller.rehearsal.cast import (
     GOODBYE,
     HALTING,
@@ -34,15 +32,15 @@ from client_caller.rehearsal.cast import (
     recorded,
     spoken,
 )
-from client_caller.rehearsal.live import LiveView, turn_table
+from client_caller.rehearsal.live import turn_table
 from client_caller.rehearsal.measure import HeardCall
 from client_caller.rehearsal.report import CallReport, write_report
 from client_caller.rehearsal.script import HangUp, Interrupt, Say, SayWithPause, Step
-from client_caller.rehearsal.stage import ACCOUNT_SID, Stage, serving
+from client_caller.rehearsal.stage import serving
 from client_caller.rehearsal.timeline import join
+from client_caller.rehearsal.watched import watched
 from client_caller.settings import Settings
 
-_LOOK_EVERY_S: Final = 0.1
 CALLER_VOICE: Final = "en-us"
 
 
@@ -55,7 +53,7 @@ async def run_demo(settings: Settings, console: Console, runs: Path = Path("runs
     console.print("Starting the server with its models: Silero, Smart Turn, Moonshine, SmolLM2, eSpeak NG.")
     async with serving(folder) as stage:
         console.print(f"Calling it at {stage.url}, over the path that Twilio uses.\n")
-        heard = await _call(stage, steps, console)
+        heard = await watched(stage, steps, console)
         record = stage.newest_record()
         assert record is not None
     _keep(record.parent, folder)
@@ -81,26 +79,6 @@ async def _script(render: Render, recordings: Path) -> Sequence[Step]:
         Say(await spoken(GOODBYE, render)),
         HangUp(),
     ]
-
-
-async def _call(stage: Stage, steps: Sequence[Step], console: Console) -> HeardCall:
-    """Hold the call while its flight record is shown as it grows."""
-    async with asyncio.TaskGroup() as tasks:
-        showing = tasks.create_task(_show(stage, console))
-        heard = await rehearse(stage.voice_url, steps, account_sid=ACCOUNT_SID, auth_token=stage.auth_token)
-        await asyncio.sleep(2 * _LOOK_EVERY_S)  # the last lines of the record
-        showing.cancel()
-    return heard
-
-
-async def _show(stage: Stage, console: Console) -> None:
-    tail: RecordTail | None = None
-    with LiveView(console) as view:
-        while True:
-            if tail is None and (path := stage.newest_record()) is not None:
-                tail = RecordTail(path)
-            view.show(tail.more() if tail else ())
-            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _keep(call: Path, folder: Path) -> None:

@@ -5,14 +5,14 @@ Rule: an engine's failure becomes an event. What a withdrawn order still yields 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from client_caller.agent import Agent
-from client_caller.conversation.actions import Say, StartReply
+from client_caller.conversation.actions import ReadAhead, Say, StartReply, Turn
 from client_caller.conversation.events import (
     Engine,
     EngineFailed,
@@ -70,7 +70,7 @@ class EngineWork:
     ) -> None:
         self.to_decode: Mailbox[int] = Mailbox()
         self.to_judge: Mailbox[int] = Mailbox()
-        self.to_answer: Mailbox[StartReply] = Mailbox()
+        self.to_answer: Mailbox[StartReply | ReadAhead] = Mailbox()
         self.to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
         self._engines = engines
         self._limits = agent.limits
@@ -98,23 +98,32 @@ class EngineWork:
                     self._happen(TurnScored(pause, p_done))
 
     async def think(self) -> None:
-        """Make the replies; before the first, have the model read what every prompt begins with."""
-        with self._reporting("language model", 0):
-            await self._engines.language_model.warm(self._prompt.messages(()))
+        """Make the replies, and read ahead for them."""
+        await self._read(())  # what every prompt of this call begins with
         while True:
             async with self.to_answer.take() as order:
-                with self._reporting("language model", order.reply):
-                    pieces = reply_pieces(
-                        self._engines.language_model,
-                        self._prompt.messages(order.history),
-                        self._limits.max_reply_tokens,
-                        self._limits.max_reply_sentences,
-                        partial(self._fact, "first token", reply=order.reply),
-                    )
-                    async with aclosing(pieces):
-                        async for piece in pieces:
-                            self._happen(ReplyText(order.reply, piece))
-                    self._happen(ReplyEnded(order.reply))
+                if isinstance(order, ReadAhead):
+                    await self._read(order.history)
+                else:
+                    await self._reply(order)
+
+    async def _read(self, history: Sequence[Turn]) -> None:
+        with self._reporting("language model", 0):
+            await self._engines.language_model.warm(self._prompt.messages(history))
+
+    async def _reply(self, order: StartReply) -> None:
+        with self._reporting("language model", order.reply):
+            pieces = reply_pieces(
+                self._engines.language_model,
+                self._prompt.messages(order.history),
+                self._limits.max_reply_tokens,
+                self._limits.max_reply_sentences,
+                partial(self._fact, "first token", reply=order.reply),
+            )
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    self._happen(ReplyText(order.reply, piece))
+            self._happen(ReplyEnded(order.reply))
 
     async def speak(self) -> None:
         """Have the pieces spoken, in order."""

@@ -14,9 +14,12 @@ class _Lines(logging.Formatter):
         return f"{line}  {facts}" if facts else line
 
 
-def set_up_logging(level: str) -> None:
-    """Send the process's log to stderr."""
+def set_up_logging() -> None:
+    """Send the process's log to stderr: what we have to say, and warnings of the libraries.
+
+    Their INFO is left out: it has a line for each request, with addresses that carry stream tokens.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request to our own language model
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("client_caller").setLevel(logging.INFO)

@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 
 from client_caller.agent import load_agent
-from client_caller.app import running_engines, web_app
+from client_caller.app import check_carrier, running_engines, web_app
 from client_caller.errors import ConfigError
 from client_caller.settings import Settings
 
@@ -21,7 +21,8 @@ _MESSAGE_BYTES: Final = 65_536
 """The largest media message. Twilio's are about 300 bytes; the default of 16 MiB would be an invitation."""
 
 _GRACE_S: Final = 10
-"""Seconds that running calls get when the process is told to stop."""
+"""Seconds that running calls get to settle their records when the process is told to stop. Their streams end at once;
+Twilio then asks for the next step, which whoever serves then answers."""
 
 
 def run_server(settings: Settings, *, insecure: bool = False) -> None:
@@ -38,6 +39,7 @@ def run_server(settings: Settings, *, insecure: bool = False) -> None:
         if not settings.public_url and host in _LOOPBACK:
             here = f"http://{host}:{listener.getsockname()[1]}"
             settings = settings.model_copy(update={"public_url": here})
+        check_carrier(settings, insecure=insecure)
 
         async def serve() -> None:
             async with running_engines(settings, agent) as engines:

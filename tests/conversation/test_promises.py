@@ -1,5 +1,6 @@
 """What the heart promises, whatever happens and whenever."""
 
+import itertools
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -188,7 +189,7 @@ def test_the_history_given_to_the_model_alternates_and_ends_with_the_caller(
         if isinstance(action, StartReply):
             speakers = [turn.speaker for turn in action.history]
             assert speakers[-1] == "caller"
-            assert all(one != other for one, other in zip(speakers, speakers[1:], strict=False))
+            assert all(one != other for one, other in itertools.pairwise(speakers))
 
 
 @settings(max_examples=200, deadline=None)
@@ -234,7 +235,7 @@ def test_memory_alternates_whoever_speaks(turns: list[tuple[str, str]]) -> None:
     for speaker, text in turns:
         memory.add(speaker, text)
     speakers = [turn.speaker for turn in memory.turns]
-    assert all(one != other for one, other in zip(speakers, speakers[1:], strict=False))
+    assert all(one != other for one, other in itertools.pairwise(speakers))
     assert memory.with_caller("x")[-1] in (
         Turn("caller", "x"),
         Turn("caller", f"{memory.turns[-1].text} x") if memory.turns else None,

@@ -28,5 +28,5 @@ def serve(
     settings = settings.model_copy(update={"server": server, "agent": agent or settings.agent})
     with watching(Console(stderr=True)) as progress:
         pull_models(settings, progress)
-    set_up_logging("INFO")
+    set_up_logging()
     run_server(settings, insecure=insecure)

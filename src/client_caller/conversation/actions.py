@@ -38,6 +38,13 @@ class CloseTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAhead:
+    """Have the language model read the history while the caller speaks, so that the reply to it begins sooner."""
+
+    history: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StartReply:
     """Ask the language model for a reply. Its audio is held until `Release`."""
 
@@ -88,5 +95,15 @@ class HangUp:
 
 
 Action = (
-    Transcribe | ScoreTurn | CloseTurn | StartReply | CancelReply | Say | Release | ClearPlayout | Remember | HangUp
+    Transcribe
+    | ScoreTurn
+    | CloseTurn
+    | ReadAhead
+    | StartReply
+    | CancelReply
+    | Say
+    | Release
+    | ClearPlayout
+    | Remember
+    | HangUp
 )

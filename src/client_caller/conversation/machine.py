@@ -15,6 +15,7 @@ from client_caller.conversation.actions import (
     ClearPlayout,
     CloseTurn,
     HangUp,
+    ReadAhead,
     Release,
     Remember,
     Say,
@@ -210,6 +211,8 @@ class Conversation:
                 actions.append(ClearPlayout())
                 self._unheard = self._reply.unheard_text
             actions += self._drop_reply()
+        if self.phase in (Phase.LISTENING, Phase.SPEAKING):  # otherwise a draft has read it already
+            actions.append(ReadAhead(self._memory.with_caller(self._carried)))
         self.phase = Phase.LISTENING
         return actions
 

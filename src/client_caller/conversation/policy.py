@@ -51,7 +51,7 @@ _WHOLE: Final = 0.97  # "yes", "thank you": a turn by itself
 _SENTENCE: Final = 0.93  # words that could end here; the sound decides the rest
 _UNSCORED: Final = 0.5  # the turn model has not answered, or cannot
 
-_SOUND_FLOOR: Final = 0.55
+_SOUND_FLOOR: Final = 0.7
 """What a complete sentence is worth when the turn model is sure it is not over. The model is wrong about true ends too
 often to be believed alone: 38 % of complete telephone clips score under 0.5 (docs/decisions/0003)."""
 

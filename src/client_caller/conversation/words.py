@@ -13,7 +13,7 @@ def _words(*lines: str) -> frozenset[str]:
 DANGLING: Final = _words(
     "a an the my your his our their its every",
     "and or but because if when while although unless until since than as whether which who whose",
-    "of from into onto to with for at",
+    "of from into onto to with for at after",
     "i'm i'd i've i'll you're we're they're he's she's there's",
     "very really quite i we they he she am",
 )
@@ -47,7 +47,7 @@ DANGLING_PAIRS: Final = frozenset(
 """Last two words after which a sentence is practically never over."""
 
 OPEN: Final = _words(
-    "in on by about over under before after near through between like so",
+    "in on by about over under before near through between like so",
     "is are was were be been have has had do does did will would can could should may might must",
     "don't doesn't didn't can't won't it's that's what's this these those some any each no that",
     "just only also even not then want need trying going her",

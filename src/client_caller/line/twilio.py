@@ -49,7 +49,7 @@ def twilio_router(settings: Settings, desk: Desk, *, insecure: bool = False) -> 
     insecure: do without signatures when no auth token is set; for trials on this machine only.
     Raises ConfigError when a setting that this needs is missing.
     """
-    switchboard = _Switchboard(settings, desk, _signature_check(settings, insecure))
+    switchboard = _Switchboard(settings, desk, signature_check(settings, insecure))
     router = APIRouter()
     router.add_api_route("/twilio/voice", switchboard.voice, methods=["POST"])
     router.add_api_route("/twilio/resume", switchboard.resume, methods=["POST"])
@@ -57,7 +57,8 @@ def twilio_router(settings: Settings, desk: Desk, *, insecure: bool = False) -> 
     return router
 
 
-def _signature_check(settings: Settings, insecure: bool) -> SignatureCheck | None:
+def signature_check(settings: Settings, insecure: bool) -> SignatureCheck | None:
+    """How requests are checked; None: not at all. Raises ConfigError that names the setting to change."""
     if not settings.twilio_auth_tokens:
         if insecure:
             return None
@@ -146,8 +147,6 @@ class _Switchboard:
         call.idle.clear()
         try:
             await self._desk.answer(line)
-        except LineLost as lost:
-            log.warning("a line was lost", extra={"call": line.call_id, "why": str(lost)})
         finally:
             await line.close(TRY_AGAIN)
             call.over = line.over

@@ -70,10 +70,10 @@ HUMAN_SENTENCES: Final = (
     Passage("two_cities.wav", 21.05, 24.15, "We had everything before us, we had nothing before us."),
     Passage("two_cities.wav", 24.45, 26.30, "We were all going direct to heaven."),
     Passage("two_cities.wav", 26.40, 28.55, "We were all going direct the other way."),
-    Passage("beckett.wav", 3.35, 4.45, "No matter."),
-    Passage("beckett.wav", 4.75, 5.85, "Try again."),
+    Passage("two_cities.wav", 10.70, 13.05, "It was the epoch of incredulity."),
+    Passage("two_cities.wav", 13.30, 15.00, "It was the season of light."),
 )
-"""Whole sentences from the recordings that the moonshine-voice package ships (public-domain texts, read aloud)."""
+"""Sentences of Dickens (public domain), read by a human being, from a recording in the moonshine-voice package."""
 
 HUMAN_HALTING: Final = (
     (Passage("two_cities.wav", 1.05, 2.16, "It was the best of"), Passage("two_cities.wav", 2.16, 2.95, "times.")),

@@ -27,7 +27,7 @@ class TurnHeard:
     voice_to_voice_s: from the caller's last speech sample to that sound; None without an answer or when cut off.
     cut_off: the agent became audible before the caller had finished, be it in a thinking pause.
     barge_in_silence_s: for an interruption, from the caller's first speech sample to the agent's last audible one; None
-                        when it was not one, or the agent did not stop.
+                        when it was not one, the agent was not speaking, or it did not stop.
     """
 
     kind: Kind
@@ -66,7 +66,7 @@ def measure(sent: bytes, played: bytes, spoken: Sequence[Spoken], lateness_s: fl
 
 def _turn(turn: Spoken, agent: NDArray[np.bool_], until: float) -> TurnHeard:
     listen_from, silence_s = turn.started_at, None
-    if turn.kind == "interrupt":
+    if turn.kind == "interrupt" and _was_audible(agent, turn.started_at):
         stopped_at = _stop(agent, turn.started_at, until)
         listen_from = until if stopped_at is None else stopped_at
         silence_s = None if stopped_at is None else stopped_at - turn.started_at
@@ -83,6 +83,12 @@ def _turn(turn: Spoken, agent: NDArray[np.bool_], until: float) -> TurnHeard:
         cut_off=cut_off,
         barge_in_silence_s=silence_s,
     )
+
+
+def _was_audible(agent: NDArray[np.bool_], at: float) -> bool:
+    """Whether the agent was speaking when the caller broke in; a gap between its words counts as speaking."""
+    block = round(at / BLOCK_S)
+    return bool(agent[max(0, block - round(SILENCED_S / BLOCK_S)) : block + 1].any())
 
 
 def _first(agent: NDArray[np.bool_], since: float, until: float) -> float | None:

@@ -54,7 +54,7 @@ class LlamaServer:
         """Start it and wait until it answers. Raises EngineCrashed with the end of its log."""
         with tempfile.TemporaryFile() as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "client_caller.thinking.llamacpp_child", self._config()),
+                *(sys.executable, "-m", "client_caller.thinking.llamacpp_child"),
                 env=environment_with(_ENVIRONMENT),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -63,9 +63,10 @@ class LlamaServer:
             )
             try:
                 async with asyncio.timeout(_START_WITHIN_S):
+                    await self._configure(self._process)
                     self._port = await self._announced_port(self._process)
                     await self._check_health()
-            except (TimeoutError, ValueError, httpx.HTTPError) as wrong:
+            except (TimeoutError, ValueError, OSError, httpx.HTTPError) as wrong:
                 await self.stop()
                 raise EngineCrashed(_ENGINE, f"the embedded server did not start: {_tail(log)}") from wrong
             except asyncio.CancelledError:
@@ -101,7 +102,9 @@ class LlamaServer:
             process.kill()
             await process.wait()
 
-    def _config(self) -> str:
+    async def _configure(self, process: asyncio.subprocess.Process) -> None:
+        """Tell the child what to serve; by its standard input, for the key is nobody else's business."""
+        assert process.stdin is not None
         config = {
             "model": str(self._model),
             "port": self._port,
@@ -111,7 +114,8 @@ class LlamaServer:
             "decode_threads": self._settings.decode_threads,
             "prefill_threads": self._settings.prefill_threads,
         }
-        return json.dumps(config)
+        process.stdin.write(json.dumps(config).encode() + b"\n")
+        await process.stdin.drain()
 
     async def _announced_port(self, process: asyncio.subprocess.Process) -> int:
         """The port on the one line that the child prints. Raises ValueError if it ends without."""

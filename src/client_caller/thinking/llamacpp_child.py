@@ -1,6 +1,6 @@
 """The process in which llama.cpp serves; started by `llamacpp.py`, of no use by hand.
 
-In:   one argument, the configuration as JSON; a standard input that stays open as long as the server is wanted.
+In:   a line on standard input, the configuration as JSON; then the input stays open as long as the server is wanted.
 Out:  one line on standard output: the port. Everything llama.cpp has to say goes to standard error.
 """
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Serve until standard input closes."""
     announcement = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp prints where it likes
-    server = xllamacpp.Server(_params(json.loads(sys.argv[1])))
+    server = xllamacpp.Server(_params(json.loads(sys.stdin.buffer.readline())))
     print(urlsplit(server.listening_address).port, file=announcement, flush=True)
     sys.stdin.buffer.read()
     os._exit(0)  # its threads would hold up an orderly end

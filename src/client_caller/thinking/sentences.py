@@ -19,7 +19,7 @@ _LEANING: Final = frozenset(
     _WORD.findall(
         "a an the this that these those my your our their his her its of to in on at by for from with about into "
         "and or but so if as than is are was were be been will would can could may might must shall should "
-        "do does did have has had not no i we you they he she it very too more most "
+        "do does did have has had not no any some every each all much many i we you they he she it very too more most "
         "what which who how when where per one two three four five six seven eight nine ten eleven twelve "
         "fifteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand"
     )
@@ -36,7 +36,7 @@ _PHRASE_STARTS: Final = frozenset(
 
 _CLAUSE_WORDS: Final = 3  # fewest words before a comma for it to end the first piece
 _PHRASE_WORDS: Final = 4  # fewest words before a phrase that begins
-_LONGEST_START: Final = 7  # from here on any word that does not lean on the next may end the first piece
+_LONGEST_START: Final = 5  # from here on any word that does not lean on the next may end the first piece
 
 _SENTENCE_END: Final = re.compile(r"[.!?][\"'”’)*_]*$")
 _CLAUSE_END: Final = re.compile(r"[,;:–—][\"'”’)*_]*$")
