@@ -30,7 +30,7 @@ from client_caller.line.simulated import SimulatedLine
 from client_caller.records.flight import ActionEntry, EventEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.records.replay import replay
-from client_caller.settings import Settings
+from client_caller.settings import HearingSettings, Settings
 from client_caller.speaking.protocol import Speech
 from client_caller.speaking.tone import ToneVoice, tone
 from client_caller.thinking.protocol import Message
@@ -46,7 +46,7 @@ LONG = " ".join(f"{one}{other}" for one in "bdfgklmnprst" for other in ("an", "e
 """An answer of sixty words, which last twelve seconds."""
 
 AGENT = Agent(name="Anna", company="Brightline", greeting=GREETING, persona="You are Anna.")
-SETTINGS = Settings(_env_file=None)
+SETTINGS = Settings(_env_file=None, hearing=HearingSettings(interim_s=0))  # a script has one text for each pause
 
 _QUIET_S = 0.3
 """Silence after which the agent has finished."""
@@ -93,12 +93,12 @@ class Unwell:
         await self._suffer()
         return await self._sound.p_done(samples)
 
-    async def warm(self, messages: Sequence[Message]) -> None:
+    async def warm(self, messages: Sequence[Message], call_id: str) -> None:
         await self._suffer()
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+    async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
         await self._suffer()
-        async with aclosing(self._sound.stream(messages, max_tokens)) as fragments:
+        async with aclosing(self._sound.stream(messages, call_id, max_tokens)) as fragments:
             async for fragment in fragments:
                 yield fragment
 

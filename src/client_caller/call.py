@@ -14,13 +14,14 @@ from client_caller.audio.frame import LINE_HZ
 from client_caller.conversation import actions as do
 from client_caller.conversation.events import (
     CallAnswered,
+    EngineFailed,
     Event,
     HungUp,
     KeyPressed,
     SpeechStarted,
 )
 from client_caller.conversation.machine import Conversation
-from client_caller.engines import Engines, EngineWork
+from client_caller.engines import INTERIM, Engines, EngineWork
 from client_caller.errors import EngineError, LineLost
 from client_caller.hearing.listener import Listener
 from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
@@ -31,6 +32,10 @@ from client_caller.speaking.playout import Playout, Send
 from client_caller.speaking.protocol import Speech
 
 log = logging.getLogger("client_caller.call")
+
+
+_ROUNDING_S = 1e-6
+"""Waited past an instant, so that call time has surely reached it when the loop's time has."""
 
 
 class _CallOver(Exception):
@@ -56,7 +61,7 @@ class Call:
         self._conversation = conversation
         self._listener = Listener(engines.activity(), settings.hearing)
         self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s)
-        self._work = EngineWork(engines, agent, self._listener, self._happen, self._sound, self._fact)
+        self._work = EngineWork(line.call_id, engines, agent, self._listener, self._happen, self._sound, self._fact)
         self._wake = asyncio.Event()
         self._to_clear = False
         self._to_leave = False
@@ -91,12 +96,15 @@ class Call:
 
     def _happen(self, event: Event) -> None:
         now = self._now()
-        if isinstance(event, SpeechStarted | HungUp):
-            # What ends the agent's speech must find the heart knowing, to the word, what was heard of it.
-            for progress in self._playout.progress(now):
-                self._step(progress, now)
+        if isinstance(event, SpeechStarted | EngineFailed | HungUp):
+            self._learn_progress(now)
         self._step(event, now)
         self._wake.set()
+
+    def _learn_progress(self, now: float) -> None:
+        """What may end the agent's speech must find the heart knowing, to the word, what was heard of it."""
+        for progress in self._playout.progress(now):
+            self._step(progress, now)
 
     def _fact(self, name: str, **fields: Plain) -> None:
         """Record what the heart need not know."""
@@ -116,6 +124,7 @@ class Call:
 
     def _meet_deadline(self, now: float) -> None:
         if (deadline := self._conversation.deadline) is not None and now >= deadline:
+            self._learn_progress(now)
             self._record.deadline(now)
             self._perform(self._conversation.handle_deadline(now), now)
 
@@ -124,7 +133,7 @@ class Call:
             self._record.action(now, action)
             match action:
                 case do.Transcribe(pause=pause):
-                    self._work.to_decode.put(pause)
+                    self._work.decode(pause)
                 case do.ScoreTurn(pause=pause):
                     self._work.to_judge.put(pause)
                 case do.CloseTurn():
@@ -173,6 +182,8 @@ class Call:
             return
         for event in events:
             self._happen(event)
+        if self._listener.interim_due():
+            self._work.to_decode.put(INTERIM)
 
     def _record_caller(self, mulaw: bytes, media_s: float, now: float) -> None:
         if self._media_began_at is None:
@@ -196,7 +207,7 @@ class Call:
             instants = [self._conversation.deadline, self._playout.next_due(self._now())]
             next_at = min((at for at in instants if at is not None), default=None)
             try:
-                async with asyncio.timeout_at(None if next_at is None else self._opened_at + next_at):
+                async with asyncio.timeout_at(None if next_at is None else self._opened_at + next_at + _ROUNDING_S):
                     await self._wake.wait()
             except TimeoutError:
                 continue

@@ -4,8 +4,9 @@ In:   orders to decode, to judge, to answer and to say.     Out: events for the 
 Rule: an engine's failure becomes an event. What a withdrawn order still yields is not reported.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +18,13 @@ from client_caller.conversation.events import (
     Engine,
     EngineFailed,
     Event,
+    Interim,
     ReplyEnded,
     ReplyText,
     Transcript,
     TurnScored,
 )
-from client_caller.errors import EngineError
+from client_caller.errors import EngineError, EngineTimeout
 from client_caller.hearing.listener import Listener
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
 from client_caller.mailbox import Mailbox
@@ -33,11 +35,18 @@ from client_caller.thinking.reply import reply_pieces
 
 log = logging.getLogger("client_caller.engines")
 
+INTERIM: Final = 0
+"""Ordered in place of a pause's number: decode what the caller is in the middle of saying."""
+
 _JUDGED_S: Final = 8.0
 """Seconds of sound that the turn model hears."""
 
 _PIECES_AT_MOST: Final = 64
 """Pieces waiting for the voice; a reply has at most as many sentences as its agent file allows, which is 20."""
+
+
+_SPEECH_WITHIN_S: Final = 3.0
+"""The longest a voice may take to the next stretch of a piece. Longer would be silence where the caller waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class EngineWork:
 
     def __init__(
         self,
+        call_id: str,
         engines: Engines,
         agent: Agent,
         listener: Listener,
@@ -72,6 +82,7 @@ class EngineWork:
         self.to_judge: Mailbox[int] = Mailbox()
         self.to_answer: Mailbox[StartReply | ReadAhead] = Mailbox()
         self.to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
+        self._call_id = call_id
         self._engines = engines
         self._limits = agent.limits
         self._prompt = Prompt.of(agent)
@@ -80,14 +91,20 @@ class EngineWork:
         self._sound = sound
         self._fact = fact
 
+    def decode(self, pause: int) -> None:
+        """Decode the turn as of this pause, at once: what is being decoded for an earlier instant is given up."""
+        self.to_decode.withdraw()
+        self.to_decode.put(pause)
+
     async def find_words(self) -> None:
-        """Decode the caller's turn at each pause."""
+        """Decode the caller's turn at each pause, and now and then in between."""
         while True:
             async with self.to_decode.take() as pause:
                 with self._reporting("transcriber", pause):
                     audio = self._listener.turn_audio()
                     text = await self._engines.transcriber.transcribe(audio.samples)
-                    self._happen(Transcript(pause, self._listener.decoded(audio, text)))
+                    words = self._listener.decoded(audio, text)
+                    self._happen(Interim(words) if pause == INTERIM else Transcript(pause, words))
 
     async def judge_turns(self) -> None:
         """Ask the turn model at each pause."""
@@ -109,13 +126,14 @@ class EngineWork:
 
     async def _read(self, history: Sequence[Turn]) -> None:
         with self._reporting("language model", 0):
-            await self._engines.language_model.warm(self._prompt.messages(history))
+            await self._engines.language_model.warm(self._prompt.messages(history), self._call_id)
 
     async def _reply(self, order: StartReply) -> None:
         with self._reporting("language model", order.reply):
             pieces = reply_pieces(
                 self._engines.language_model,
                 self._prompt.messages(order.history),
+                self._call_id,
                 self._limits.max_reply_tokens,
                 self._limits.max_reply_sentences,
                 partial(self._fact, "first token", reply=order.reply),
@@ -132,7 +150,7 @@ class EngineWork:
                 with self._reporting("voice", say.reply):
                     begun = False
                     async with aclosing(self._engines.voice.speak(say.text)) as speeches:
-                        async for speech in speeches:
+                        while (speech := await _next_speech(speeches)) is not None:
                             self._sound(say, speech)
                             if not begun:
                                 begun = True
@@ -145,5 +163,14 @@ class EngineWork:
             yield
         except EngineError as failure:
             self._fact("engine failed", what=str(failure))
-            log.warning("an engine failed", extra={"engine": engine, "why": str(failure)})
+            log.warning("an engine failed", extra={"call": self._call_id, "engine": engine, "why": str(failure)})
             self._happen(EngineFailed(engine, number))
+
+
+async def _next_speech(speeches: AsyncGenerator[Speech, None]) -> Speech | None:
+    """The next stretch, None at the end. Raises EngineTimeout."""
+    try:
+        async with asyncio.timeout(_SPEECH_WITHIN_S):
+            return await anext(speeches, None)
+    except TimeoutError as late:
+        raise EngineTimeout("voice", f"no sound within {_SPEECH_WITHIN_S} s") from late

@@ -45,13 +45,13 @@ def test_it_streams_within_the_limit_and_a_closed_stream_makes_room_for_the_next
 
     async def ask() -> None:
         async with running(models) as model:
-            await model.warm(QUESTION)
-            assert 2 <= len([text async for text in model.stream(QUESTION, 8)]) <= 8
+            await model.warm(QUESTION, "CA1")
+            assert 2 <= len([text async for text in model.stream(QUESTION, "CA1", 8)]) <= 8
             for _ in range(3):  # there is one slot: a stream left open would starve the next
-                async with aclosing(model.stream(QUESTION, 200)) as stream:
+                async with aclosing(model.stream(QUESTION, "CA1", 200)) as stream:
                     assert await anext(stream)
             async with asyncio.timeout(5):
-                assert [text async for text in model.stream(QUESTION, 4)]
+                assert [text async for text in model.stream(QUESTION, "CA1", 4)]
 
     asyncio.run(ask())
 
@@ -62,7 +62,7 @@ def test_what_was_read_ahead_is_not_read_again(models: Callable[[str], Path]) ->
         server = LlamaServer(models("SmolLM2-135M-Instruct.Q4_1.gguf"), SETTINGS)
         await server.start()
         model = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
-        await model.warm(QUESTION)
+        await model.warm(QUESTION, "CA1")
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {server.api_key}"}, timeout=30) as client:
             said = [{"role": message.role, "content": message.content} for message in QUESTION]
             answer = await client.post(f"{server.base_url}/chat/completions", json={"messages": said, "max_tokens": 1})

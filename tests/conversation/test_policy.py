@@ -25,9 +25,27 @@ def test_an_unfinished_sentence_is_waited_for_more_than_two_and_a_half_seconds(t
     assert patience(text, 0.99, MANNER) > 2.5
 
 
-@pytest.mark.parametrize("text", ["Yes.", "No, thank you.", "Thank you very much!", "Goodbye."])
+@pytest.mark.parametrize("text", ["Yes.", "No, thank you.", "Good to know.", "Goodbye."])
 def test_a_whole_short_turn_is_answered_at_once_whatever_it_sounds_like(text: str) -> None:
     assert patience(text, 0.01, MANNER) < 0.3
+
+
+@pytest.mark.parametrize("text", ["Wait.", "Hold on."])
+def test_who_asks_for_silence_gets_it(text: str) -> None:
+    assert patience(text, 0.99, MANNER) > 1.5
+
+
+def test_thanks_are_given_time_for_a_goodbye() -> None:
+    assert 0.5 < patience("Thank you very much!", 0.99, MANNER) < 0.8
+
+
+def test_a_subject_and_its_verb_begin_a_clause_unless_they_answer() -> None:
+    assert patience("We had everything before us, we had", 0.9, MANNER) > 2.5
+    assert patience("Yes, we had", 0.9, MANNER) < 2.0
+
+
+def test_a_verdict_that_is_missing_is_taken_for_the_worst() -> None:
+    assert patience("What does it cost?", None, MANNER) == patience("What does it cost?", 0.0, MANNER)
 
 
 def test_a_finished_sentence_that_sounds_finished_is_answered_within_a_third_of_a_second() -> None:

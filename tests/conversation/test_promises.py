@@ -23,6 +23,7 @@ from client_caller.conversation.events import (
     EngineFailed,
     Event,
     HungUp,
+    Interim,
     KeyPressed,
     PlayedOut,
     ReplyEnded,
@@ -40,7 +41,22 @@ WORDS = st.sampled_from(["", "yes", "my name is", "what does it cost", "um", "st
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["speech", "words", "score", "text", "text", "end", "heard", "heard", "late", "fail", "key", "wait", "wait"]
+            [
+                "speech",
+                "words",
+                "interim",
+                "score",
+                "text",
+                "text",
+                "end",
+                "heard",
+                "heard",
+                "late",
+                "fail",
+                "key",
+                "wait",
+                "wait",
+            ]
         ),
         WORDS,
         st.floats(0.0, 4.0),
@@ -115,6 +131,8 @@ class World:
                     self.happen(SpeechPaused(self.now, 0.5))
             case "words":
                 self.happen(Transcript(self.pauses, text))
+            case "interim":
+                self.happen(Interim(text))
             case "score":
                 self.happen(TurnScored(self.pauses, seconds / 4))
             case "text":

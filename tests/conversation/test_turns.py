@@ -21,6 +21,7 @@ from client_caller.conversation.events import (
     CallAnswered,
     EngineFailed,
     HungUp,
+    Interim,
     KeyPressed,
     PlayedOut,
     ReplyEnded,
@@ -140,6 +141,16 @@ def test_a_barge_in_silences_the_agent_and_only_what_was_heard_is_remembered() -
         ),
     ]
     assert script.conversation.phase is Phase.LISTENING
+
+
+def test_words_while_the_caller_speaks_are_read_ahead_and_change_nothing() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(2.0))
+    history = (Turn("agent", MANNER.greeting), Turn("caller", "what are your"))
+    assert script.happen(Interim("what are your")) == [ReadAhead(history)]
+    script.happen(SpeechPaused(3.0, 0.9))
+    assert script.happen(Interim("too late")) == []
 
 
 def test_late_news_of_a_cancelled_reply_is_dropped() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from client_caller.hearing.endpointing import WINDOW_S, Endpointer, Offset, Onset
 from client_caller.settings import HearingSettings
 
-SETTINGS = HearingSettings()
+SETTINGS = HearingSettings(hangover_s=2 * WINDOW_S)
 
 
 def edges(probabilities: list[float]) -> list[tuple[int, Onset | Offset]]:

@@ -85,7 +85,7 @@ def error_of(answer: Answer, **limits: float) -> EngineError:
 
     async def use(model: OpenAIModel) -> None:
         with pytest.raises(EngineError) as failure:
-            async for _ in model.stream(HELLO, 5):
+            async for _ in model.stream(HELLO, "CA1", 5):
                 pass
         caught.append(failure.value)
 
@@ -97,7 +97,7 @@ def test_text_arrives_in_fragments_and_the_request_asks_for_the_likeliest_words(
     said: list[str] = []
 
     async def use(model: OpenAIModel) -> None:
-        async for text in model.stream(HELLO, 7):
+        async for text in model.stream(HELLO, "CA1", 7):
             said.append(text)
 
     (body,) = with_server(says_two_words, use)
@@ -107,7 +107,7 @@ def test_text_arrives_in_fragments_and_the_request_asks_for_the_likeliest_words(
 
 
 def test_warming_asks_for_one_token_of_the_same_prompt() -> None:
-    (body,) = with_server(says_two_words, lambda model: model.warm(HELLO))
+    (body,) = with_server(says_two_words, lambda model: model.warm(HELLO, "CA1"))
     assert body["max_tokens"] == 1
     assert body["messages"] == [{"role": "user", "content": "Hi."}]
 
@@ -129,7 +129,7 @@ def test_silence_before_any_token_is_a_timeout(before: bytes) -> None:
 
 def test_closing_the_stream_closes_the_connection() -> None:
     async def use(model: OpenAIModel) -> None:
-        async with aclosing(model.stream(HELLO, 5)) as stream:
+        async with aclosing(model.stream(HELLO, "CA1", 5)) as stream:
             assert await anext(stream) == "Good"
 
     with_server(says_then_waits(HEADERS + chunk("Good")), use)

@@ -18,7 +18,7 @@ def pieces_of(reply: str, max_sentences: int = 9) -> tuple[list[str], ScriptedMo
     model = ScriptedModel({"Hi.": reply})
 
     async def collect() -> list[str]:
-        return [piece async for piece in reply_pieces(model, QUESTION, 99, max_sentences)]
+        return [piece async for piece in reply_pieces(model, QUESTION, "CA1", 99, max_sentences)]
 
     return asyncio.run(collect()), model
 
@@ -47,7 +47,7 @@ def test_closing_a_reply_closes_the_models_stream() -> None:
     model = ScriptedModel({"Hi.": "One. Two. Three."})
 
     async def take_one() -> str:
-        async with aclosing(reply_pieces(model, QUESTION, 99, 9)) as pieces:
+        async with aclosing(reply_pieces(model, QUESTION, "CA1", 99, 9)) as pieces:
             first = await anext(pieces)
             assert model.open_streams == 1
         return first
@@ -58,16 +58,16 @@ def test_closing_a_reply_closes_the_models_stream() -> None:
 
 def test_an_engine_error_passes_through_after_what_was_said() -> None:
     class Breaking:
-        async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+        async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
             yield "Good morning. "
             raise EngineCrashed("language model", "gone")
 
-        async def warm(self, messages: Sequence[Message]) -> None: ...
+        async def warm(self, messages: Sequence[Message], call_id: str) -> None: ...
 
     said: list[str] = []
 
     async def collect() -> None:
-        async for piece in reply_pieces(Breaking(), QUESTION, 99, 9):
+        async for piece in reply_pieces(Breaking(), QUESTION, "CA1", 99, 9):
             said.append(piece)
 
     with pytest.raises(EngineCrashed, match="gone"):

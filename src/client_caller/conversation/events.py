@@ -33,6 +33,13 @@ class SpeechPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class Interim:
+    """Words of the caller's turn decoded while the caller is still speaking; the end of them may yet change."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnScored:
     """The turn model's probability that the caller had finished at pause number `pause` (the first is 1)."""
 
@@ -97,6 +104,7 @@ Event = (
     CallAnswered
     | SpeechStarted
     | SpeechPaused
+    | Interim
     | TurnScored
     | Transcript
     | KeyPressed

@@ -28,6 +28,7 @@ from client_caller.conversation.events import (
     EngineFailed,
     Event,
     HungUp,
+    Interim,
     KeyPressed,
     PlayedOut,
     ReplyEnded,
@@ -131,6 +132,8 @@ class Conversation:
                 return self.phase is not Phase.PAUSED or number != self._pause.number or self._pause.text is not None
             case TurnScored(pause=number):
                 return self.phase is not Phase.PAUSED or number != self._pause.number
+            case Interim():
+                return self.phase is not Phase.LISTENING
             case EngineFailed(engine="transcriber" | "turn model", number=number):
                 return self.phase is not Phase.PAUSED or number != self._pause.number
             case ReplyText(reply=number) | ReplyEnded(reply=number) | PlayedOut(reply=number):
@@ -175,6 +178,8 @@ class Conversation:
                 return self._on_speech()
             case SpeechPaused():
                 return self._on_pause(event)
+            case Interim(text=text):
+                return [self._read_ahead(text)]
             case TurnScored():
                 self._pause.p_done = event.p_done
             case Transcript():
@@ -212,7 +217,7 @@ class Conversation:
                 self._unheard = self._reply.unheard_text
             actions += self._drop_reply()
         if self.phase in (Phase.LISTENING, Phase.SPEAKING):  # otherwise a draft has read it already
-            actions.append(ReadAhead(self._memory.with_caller(self._carried)))
+            actions.append(self._read_ahead(""))
         self.phase = Phase.LISTENING
         return actions
 
@@ -296,6 +301,10 @@ class Conversation:
         return actions
 
     # The life of a reply.
+
+    def _read_ahead(self, text: str) -> Action:
+        """Have the model read what the reply will begin from: the history and the caller's words so far."""
+        return ReadAhead(self._memory.with_caller(_joined(self._carried, text)))
 
     def _start_reply(self, answers: str) -> list[Action]:
         self._replies += 1

@@ -16,9 +16,11 @@ from typing import Final
 from client_caller.conversation.words import (
     ANSWERS,
     AUXILIARIES,
+    CLOSINGS,
     DANGLING,
     DANGLING_PAIRS,
     FILLERS,
+    HOLDS,
     OPEN,
     SUBJECTS,
     WHOLE_TURNS,
@@ -48,10 +50,10 @@ _DANGLING: Final = 0.02  # "my name is": practically never an end; wait the whol
 _FILLER: Final = 0.04  # "um": thinking aloud
 _OPEN: Final = 0.22  # "I am looking for it in": more follows oftener than not; wait about 1.8 s
 _WHOLE: Final = 0.97  # "yes", "thank you": a turn by itself
-_SENTENCE: Final = 0.93  # words that could end here; the sound decides the rest
-_UNSCORED: Final = 0.5  # the turn model has not answered, or cannot
+_CLOSING: Final = 0.6  # "thank you": a goodbye may follow; wait about 0.7 s
+_SENTENCE: Final = 0.95  # words that could end here; the sound decides the rest
 
-_SOUND_FLOOR: Final = 0.7
+_SOUND_FLOOR: Final = 0.85
 """What a complete sentence is worth when the turn model is sure it is not over. The model is wrong about true ends too
 often to be believed alone: 38 % of complete telephone clips score under 0.5 (docs/decisions/0003)."""
 
@@ -75,19 +77,22 @@ def normalised(text: str) -> str:
 def completeness(text: str, p_done: float | None) -> float:
     """P(the caller has finished), from the words and, where they leave it open, from the sound.
 
-    p_done: the turn model's verdict in [0, 1], None while it is missing.
+    p_done: the turn model's verdict in [0, 1]; while it is missing (None), the worst is assumed: a verdict that comes
+    later can only shorten the wait.
     """
     words = normalised(text).split()
-    if " ".join(words) in WHOLE_TURNS:
+    turn = " ".join(words)
+    if turn in WHOLE_TURNS:
         return _WHOLE
+    if turn in CLOSINGS:
+        return _CLOSING
     if not words or words[-1] in FILLERS:
         return _FILLER
     if words[-1] in DANGLING or tuple(words[-2:]) in DANGLING_PAIRS or _begins_a_clause(words):
         return _DANGLING
-    if words[-1] in OPEN:
+    if words[-1] in OPEN or turn in HOLDS:
         return _OPEN
-    sound = _UNSCORED if p_done is None else p_done
-    return _SENTENCE * (_SOUND_FLOOR + (1 - _SOUND_FLOOR) * math.sqrt(sound))
+    return _SENTENCE * (_SOUND_FLOOR + (1 - _SOUND_FLOOR) * math.sqrt(p_done or 0.0))
 
 
 def _begins_a_clause(words: list[str]) -> bool:

@@ -21,6 +21,7 @@ from client_caller.conversation.events import (
     EngineFailed,
     Event,
     HungUp,
+    Interim,
     KeyPressed,
     PlayedOut,
     ReplyEnded,
@@ -57,6 +58,7 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
     Phase.LISTENING: {
         SpeechStarted: (Phase.LISTENING,),
         SpeechPaused: (Phase.PAUSED,),
+        Interim: (Phase.LISTENING,),
         KeyPressed: (Phase.LISTENING,),
         Deadline: (Phase.SPEAKING,),  # the call has lasted as long as it may
         HungUp: (Phase.ENDED,),

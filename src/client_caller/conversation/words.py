@@ -42,6 +42,7 @@ DANGLING_PAIRS: Final = frozenset(
         ("looking", "for"),
         ("think", "that"),
         ("know", "if"),
+        ("to", "know"),
     }
 )
 """Last two words after which a sentence is practically never over."""
@@ -62,6 +63,14 @@ ANSWERS: Final = _words("yes yeah yep no nope sure okay ok")
 FILLERS: Final = _words("um uh er erm hmm ah eh mm well")
 """Sounds of somebody still thinking, when they come last."""
 
+HOLDS: Final = frozenset(
+    {"wait", "stop", "wait stop", "hold on", "one moment", "one second", "just a moment", "excuse me", "sorry", "hey"}
+)
+"""Whole turns that ask for silence, not for an answer."""
+
+CLOSINGS: Final = frozenset({"thanks", "thank you", "thank you very much", "thank you so much", "thanks a lot"})
+"""After these a goodbye often follows, and nobody minds a late answer."""
+
 WHOLE_TURNS: Final = frozenset(
     {
         "yes",
@@ -78,8 +87,6 @@ WHOLE_TURNS: Final = frozenset(
         "fine",
         "great",
         "perfect",
-        "thanks",
-        "thank you",
         "no thanks",
         "no thank you",
         "yes please",
@@ -89,14 +96,12 @@ WHOLE_TURNS: Final = frozenset(
         "bye",
         "bye bye",
         "thank you goodbye",
-        "thank you very much",
-        "stop",
-        "wait",
         "i do",
         "i am",
         "it is",
         "yes it is",
         "yes i do",
+        "good to know",
     }
 )
 """What people say as a whole turn."""

@@ -67,6 +67,9 @@ class Listener:
         self._zero_at: float | None = None  # call time of the first sample of the sound
         self._last_at = 0.0  # of the last event
         self._windows = self._quiet_windows = self._windows_since_reset = 0
+        self._interim_every = round(settings.interim_s / WINDOW_S)  # windows; 0: never
+        self._spoken_windows = 0
+        self._interim_due = False
 
     def feed(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused]:
         """What this chunk, which begins at media time `media_s` and arrived at call time `now`, brings to light.
@@ -84,6 +87,11 @@ class Listener:
             if event is not None:
                 events.append(event)
         return events
+
+    def interim_due(self) -> bool:
+        """Whether the caller has spoken for long enough to be decoded in between; true once each time."""
+        due, self._interim_due = self._interim_due, False
+        return due
 
     def turn_audio(self) -> TurnAudio:
         """The sound of the caller's turn up to now, but for what is frozen; long silences in it are cut short."""
@@ -120,6 +128,9 @@ class Listener:
         self._windows += 1
         edge = self._endpointer.feed(p, self._windows * WINDOW_S)
         self._refresh(p)
+        self._spoken_windows = self._spoken_windows + 1 if self._endpointer.in_speech else 0
+        if self._interim_every and self._spoken_windows:
+            self._interim_due |= self._spoken_windows % self._interim_every == 0
         if edge is None:
             return None
         if isinstance(edge, Onset):

@@ -26,7 +26,7 @@ class SmartTurn:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self._session = Session(path, "turn model", threads)
-        self._workers = Workers("turn model", 1)
+        self._workers = Workers("turn model", 1, patient=True)
 
     async def p_done(self, samples: Samples) -> float:
         """P(the turn is over) in [0, 1]. samples: shape (n,), 16 kHz; only the last 8 s count. Raises EngineError."""

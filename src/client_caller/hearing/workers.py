@@ -5,6 +5,8 @@ Rule: at most `_WAITING` jobs a worker wait; beyond that a job is refused, for a
 """
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar, TypeVarTuple
@@ -18,11 +20,14 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """`count` threads that work for `engine` (its name in errors)."""
+    """`count` threads that work for `engine` (its name in errors).
 
-    def __init__(self, engine: str, count: int) -> None:
+    patient: they run only when nothing else wants to, where the system can do that (Linux).
+    """
+
+    def __init__(self, engine: str, count: int, *, patient: bool = False) -> None:
         self._engine = engine
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix=engine)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix=engine, initializer=_give_way if patient else None)
         self._limit = count * (1 + _WAITING)
         self._awaited = 0
 
@@ -47,3 +52,9 @@ class Workers:
     def close(self) -> None:
         """Let the jobs at hand end, then end the threads. Blocks for as long as that takes."""
         self._threads.shutdown()
+
+
+def _give_way() -> None:
+    """In a worker thread: on Linux a priority is a thread's own; elsewhere it is the process's, which must keep it."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -65,7 +65,7 @@ class LiveView:
                 self._caller_since = self._now if self._caller_since is None else self._caller_since
             case ev.SpeechPaused():
                 self._caller_speaks = False
-            case ev.Transcript(_, text):
+            case ev.Transcript(_, text) | ev.Interim(text):
                 self._words = text
             case ev.PlayedOut(reply, piece, words, _):
                 self._heard[reply, piece] = words

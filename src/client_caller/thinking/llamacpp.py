@@ -25,7 +25,7 @@ _REST_S: Final = 1.0  # before it is started again, lest a broken one keeps a co
 _TAIL_BYTES: Final = 2_000
 _ENGINE: Final = "language model"
 
-_ENVIRONMENT: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
+_ENVIRONMENT: Final = {"GOMP_SPINCOUNT": "2000"}
 """Its threads sleep while they wait for each other. Spinning, two of them on two cores of which one was busy took 1.6 s
 to the first token (median of 16; sleeping: 0.24 s)."""
 

@@ -16,11 +16,12 @@ class Message:
 class LanguageModel(Protocol):
     """Streams a reply."""
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+    def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
         """Text fragments of the next assistant message, as they are made.
 
+        call_id: whose conversation it is, for a server that keeps what it has read of each.
         Closing the generator frees the server's slot at once. Raises EngineError.
         """
 
-    async def warm(self, messages: Sequence[Message]) -> None:
+    async def warm(self, messages: Sequence[Message], call_id: str) -> None:
         """Have the server read `messages` ahead, so that a reply to them begins sooner. Raises EngineError."""

@@ -15,6 +15,7 @@ from client_caller.thinking.sentences import PieceCutter
 async def reply_pieces(
     model: LanguageModel,
     messages: Sequence[Message],
+    call_id: str,
     max_tokens: int,
     max_sentences: int,
     on_first_token: Callable[[], None] = lambda: None,
@@ -25,7 +26,7 @@ async def reply_pieces(
     Raises EngineError; EngineCrashed also when the model had nothing to say.
     """
     said: set[str] = set()
-    async with aclosing(_pieces(model, messages, max_tokens, max_sentences, on_first_token)) as pieces:
+    async with aclosing(_pieces(model, messages, call_id, max_tokens, max_sentences, on_first_token)) as pieces:
         async for piece in pieces:
             if piece.lower() in said:
                 break
@@ -38,12 +39,13 @@ async def reply_pieces(
 async def _pieces(
     model: LanguageModel,
     messages: Sequence[Message],
+    call_id: str,
     max_tokens: int,
     max_sentences: int,
     on_first_token: Callable[[], None],
 ) -> AsyncGenerator[str, None]:
     cutter, begun = PieceCutter(max_sentences), False
-    async with aclosing(model.stream(messages, max_tokens)) as fragments:
+    async with aclosing(model.stream(messages, call_id, max_tokens)) as fragments:
         async for fragment in fragments:
             if fragment and not begun:
                 begun = True

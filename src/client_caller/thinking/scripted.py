@@ -28,7 +28,7 @@ class ScriptedModel:
         self.asked: list[tuple[Message, ...]] = []
         self.warmed: list[tuple[Message, ...]] = []
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+    async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
         """The scripted reply, at most `max_tokens` words. A message that the script lacks raises KeyError."""
         reply = self._script(messages) if callable(self._script) else self._script[messages[-1].content]
         self.asked.append(tuple(messages))
@@ -42,6 +42,6 @@ class ScriptedModel:
         finally:
             self.open_streams -= 1
 
-    async def warm(self, messages: Sequence[Message]) -> None:
+    async def warm(self, messages: Sequence[Message], call_id: str) -> None:
         """Keep what was to be read ahead."""
         self.warmed.append(tuple(messages))

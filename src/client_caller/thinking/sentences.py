@@ -36,7 +36,7 @@ _PHRASE_STARTS: Final = frozenset(
 
 _CLAUSE_WORDS: Final = 3  # fewest words before a comma for it to end the first piece
 _PHRASE_WORDS: Final = 4  # fewest words before a phrase that begins
-_LONGEST_START: Final = 5  # from here on any word that does not lean on the next may end the first piece
+_LONGEST_START: Final = 4  # from here on any word that does not lean on the next may end the first piece
 
 _SENTENCE_END: Final = re.compile(r"[.!?][\"'”’)*_]*$")
 _CLAUSE_END: Final = re.compile(r"[,;:–—][\"'”’)*_]*$")
@@ -141,7 +141,7 @@ def _early_end(text: str) -> int:
         return len(text)
     if len(words) <= _PHRASE_WORDS:
         return 0
-    before, last = (word.group().lower() for word in words[-2:])
-    leans = before in _LEANING or any(character.isdigit() for character in before)
+    before, last = (word.group().lower().strip("_*`") for word in words[-2:])
+    leans = before in _LEANING | _PHRASE_STARTS or any(character.isdigit() for character in before)
     goes_on = last in _PHRASE_STARTS or len(words) > _LONGEST_START
     return words[-1].start() if goes_on and not leans else 0
