@@ -97,6 +97,8 @@ def _report(heard: HeardCall, folder: Path, console: Console) -> Path:
     report = CallReport(f"A call to {header.agent}", header.started, machine, notes, timeline, heard.sent, heard.played)
     page = write_report(report, folder)
     console.print(turn_table(timeline.turns))
-    console.print(f"\nLook at {page}; listen to {folder / 'call.wav'}.")
-    console.print(f"Run the conversation again with: client-caller replay {folder / 'record.jsonl'}")
+    console.print(f"\nLook at {page}; listen to {folder / 'call.wav'}.", soft_wrap=True)
+    console.print(
+        f"Run the conversation again: .venv/bin/client-caller replay {folder / 'record.jsonl'}", soft_wrap=True
+    )
     return folder

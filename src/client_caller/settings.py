@@ -65,7 +65,9 @@ class ThinkingSettings(BaseModel):
     next_token_s: float = Field(2.0, gt=0, description="seconds to wait for each further token")
     slots: int = Field(4, ge=1, description="replies the embedded server makes at once")
     context_tokens: int = Field(2048, ge=512, description="tokens of conversation per slot of the embedded server")
-    decode_threads: int = Field(1, ge=1, description="threads of the embedded server for new tokens")
+    decode_threads: int = Field(
+        2, ge=1, description="threads of the embedded server for new tokens; 1 when all cores are busy with calls"
+    )
     prefill_threads: int = Field(2, ge=1, description="threads of the embedded server for reading the prompt")
 
 

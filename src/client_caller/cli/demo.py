@@ -10,4 +10,4 @@ def demo() -> None:
     from client_caller.demo import run_demo
     from client_caller.settings import load_settings
 
-    asyncio.run(run_demo(load_settings(), Console(highlight=False, soft_wrap=True)))
+    asyncio.run(run_demo(load_settings(), Console(highlight=False)))

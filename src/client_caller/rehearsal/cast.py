@@ -52,16 +52,17 @@ QUESTIONS: Final = (
 )
 SHORT_ANSWERS: Final = (Line("Yes, please."), Line("No."), Line("Okay."))
 INTERRUPTIONS: Final = (
-    Line("Wait, stop. I have a different question."),
-    Line("Hold on, I have a question about my order."),
+    Line("Hold on, how long will it take?", 140),
+    Line("Hold on, I have a question about my order.", 140),
 )
 GOODBYE: Final = Line("Thank you very much. Goodbye.", 130)
 
 HALTING: Final = (
-    (Line("I am calling because"), Line("my internet has stopped working.")),
+    (Line("I am calling because", 130), Line("my internet has stopped working.")),
     (Line("Can you tell me when"), Line("the price will change.")),
-    (Line("My internet stopped working after"), Line("I moved to a new house last month.")),
+    (Line("My internet stopped working after", 160), Line("I moved to a new house last month.")),
     (Line("I want to know if"), Line("the price will change.")),
+    (Line("How long will it take to"), Line("get a refund?")),
 )
 """Sentences that stop in the middle, where a speaker thinks."""
 

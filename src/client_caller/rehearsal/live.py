@@ -131,10 +131,12 @@ class LiveView:
 
 def turn_table(turns: Sequence[TurnFigures]) -> Table:
     """The stages of every turn, in milliseconds after the caller's last sound."""
-    table = Table(box=box.SIMPLE_HEAD, title="milliseconds after the caller's last sound", title_style="dim")
+    table = Table(
+        box=box.SIMPLE_HEAD, title="milliseconds after the caller's last sound, to the first of each", title_style="dim"
+    )
     table.add_column("", style="dim")
     table.add_column("the caller said", ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("noticed", "words", "first token", "first audio", "released"):
+    for name in ("noticed", "words", "token", "audio", "released"):
         table.add_column(name, justify="right", style="dim")
     table.add_column("heard", justify="right", style="bold")
     for number, turn in enumerate(turns, start=1):
