@@ -27,13 +27,13 @@ from client_caller.demo import render_with_espeak
 from client_caller.records.flight import read_record
 from client_caller.rehearsal.caller import rehearse
 from client_caller.rehearsal.cast import (
-    GOODBYE,
     HALTING,
     HUMAN_HALTING,
     HUMAN_SENTENCES,
     INTERRUPTIONS,
     QUESTIONS,
     SHORT_ANSWERS,
+    TWO_SENTENCES,
     recorded,
     spoken,
 )
@@ -71,7 +71,7 @@ async def scripts(calls: int) -> list[list[Step]]:
         (await spoken(one, render_with_espeak), await spoken(other, render_with_espeak)) for one, other in HALTING
     ] + [(recorded(one, recordings), recorded(other, recordings)) for one, other in HUMAN_HALTING]
     breaks = cycle([await spoken(line, render_with_espeak) for line in INTERRUPTIONS])
-    goodbye = await spoken(GOODBYE, render_with_espeak)
+    goodbye = await spoken(TWO_SENTENCES, render_with_espeak)
     say, stop = cycle(plain), cycle(halting)
     pause, wait = cycle(PAUSES_S), cycle(INTERRUPT_AFTER_S)
     parts: list[list[Step]] = []

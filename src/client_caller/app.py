@@ -36,11 +36,13 @@ from client_caller.speaking.espeak import EspeakVoice
 from client_caller.speaking.protocol import Voice
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
+from client_caller.thinking.prompt import Prompt
 from client_caller.web.health import health_router
 
 log = logging.getLogger("client_caller.app")
 
 _LANGUAGE_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_MOONSHINE: Final = "moonshine-tiny-en/"
 _WARM_UP_SAMPLES: Final = 16_000  # a second
 
 
@@ -82,19 +84,25 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
         silero = SileroModel(store.path("silero_vad.onnx"))
         turn_model = SmartTurn(store.path("smart-turn-v3.2-cpu.onnx"))
         stack.callback(turn_model.close)
-        moonshine = MoonshinePool(store.path("moonshine-tiny-en/encoder_model.ort").parent, settings.hearing.workers)
+        moonshine = MoonshinePool(_moonshine_folder(store), settings.hearing.workers)
         stack.callback(moonshine.close)
         voice = embedded_voice(agent.voice.name, agent.voice.words_per_minute, agent.voice.pitch)
         engines = Engines(silero.for_call, turn_model, moonshine, language_model, voice)
-        await _warm_up(engines)
+        await _warm_up(engines, agent, slots=0 if thinking.base_url else thinking.slots)
         yield engines
 
 
-async def _warm_up(engines: Engines) -> None:
-    """One throw-away run of what is slow the first time."""
-    silence = np.zeros(_WARM_UP_SAMPLES, np.float32)
-    await engines.turn_model.p_done(silence)
-    await engines.transcriber.transcribe(silence)
+def _moonshine_folder(store: ModelStore) -> Path:
+    return {store.path(artefact.name).parent for artefact in EMBEDDED if artefact.name.startswith(_MOONSHINE)}.pop()
+
+
+async def _warm_up(engines: Engines, agent: Agent, slots: int) -> None:
+    """One throw-away run of what is slow the first time; every slot reads what all prompts of this agent begin with."""
+    sound = np.sin(np.arange(_WARM_UP_SAMPLES) / 25, dtype=np.float32)  # silence would not be decoded
+    await engines.turn_model.p_done(sound)
+    await engines.transcriber.transcribe(sound)
+    for slot in range(slots):
+        await engines.language_model.warm(Prompt.of(agent).messages(()), f"warm-up {slot}")
 
 
 class House:

@@ -55,7 +55,9 @@ INTERRUPTIONS: Final = (
     Line("Hold on, how long will it take?", 140),
     Line("Hold on, I have a question about my order.", 140),
 )
-GOODBYE: Final = Line("Thank you very much. Goodbye.", 130)
+GOODBYE: Final = Line("Thank you very much for your help.", 160)
+TWO_SENTENCES: Final = Line("Thank you very much. Goodbye.", 130)
+"""The gap between the two is as long as some agents take to answer; the first may well be all there is."""
 
 HALTING: Final = (
     (Line("I am calling because", 130), Line("my internet has stopped working.")),

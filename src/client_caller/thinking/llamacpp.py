@@ -26,8 +26,8 @@ _TAIL_BYTES: Final = 2_000
 _ENGINE: Final = "language model"
 
 _ENVIRONMENT: Final = {"GOMP_SPINCOUNT": "2000"}
-"""Its threads wait for each other a few microseconds and then sleep. Waiting awake, as OpenMP does by default, two of them
-on two cores of which one was busy took 1.6 s to the first token (medians of 16); so they take 0.25 s."""
+"""Its threads wait for each other a few microseconds and then sleep. Waiting awake, as OpenMP does by default, two of
+them on two cores of which one was busy took 1.6 s to the first token (medians of 16); so they take 0.25 s."""
 
 log = logging.getLogger("client_caller.thinking")
 
