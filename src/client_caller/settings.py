@@ -39,7 +39,7 @@ class HearingSettings(BaseModel):
     model_config = _FROZEN
     speech_on: float = Field(0.5, gt=0, lt=1, description="speech probability at which a window counts as voice")
     speech_sure: float = Field(0.85, gt=0, lt=1, description="speech probability at which one window suffices")
-    speech_off: float = Field(0.35, gt=0, lt=1, description="speech probability below which a window counts as silence")
+    speech_off: float = Field(0.5, gt=0, lt=1, description="speech probability below which a window counts as silence")
     hangover_s: float = Field(0.032, gt=0, description="seconds of silence before a pause is noticed")
     preroll_s: float = Field(0.3, ge=0, description="seconds before the onset that are decoded with it")
     interim_s: float = Field(0.8, ge=0, description="seconds of speech between two interim transcripts; 0: none")

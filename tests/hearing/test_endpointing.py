@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from client_caller.hearing.endpointing import WINDOW_S, Endpointer, Offset, Onset
 from client_caller.settings import HearingSettings
 
-SETTINGS = HearingSettings(hangover_s=2 * WINDOW_S)
+SETTINGS = HearingSettings(hangover_s=2 * WINDOW_S, speech_off=0.35)
 
 
 def edges(probabilities: list[float]) -> list[tuple[int, Onset | Offset]]:
@@ -66,3 +66,14 @@ def test_what_never_reaches_the_threshold_never_starts_an_utterance(probabilitie
 def test_silence_in_the_end_ends_every_utterance(probabilities):
     found = edges([*probabilities, 0.0, 0.0])
     assert not found or isinstance(found[-1][1], Offset)
+
+
+def test_a_short_soft_word_right_after_an_utterance_goes_on_with_it():
+    found = edges([0.9] * 5 + [0.1] * 3 + [0.6, 0.1, 0.1])
+    assert [type(edge) for _, edge in found] == [Onset, Offset, Onset, Offset]
+    assert found[2][0] == 9
+
+
+def test_the_same_word_long_after_an_utterance_is_a_click():
+    found = edges([0.9] * 5 + [0.1] * 12 + [0.6, 0.1, 0.1])
+    assert [type(edge) for _, edge in found] == [Onset, Offset]

@@ -24,6 +24,10 @@ _FALL_S: Final = 3 * WINDOW_S
 """How long Silero's probability takes to fall once the voice has stopped: 70 ms in the median, 122 ms at p90, measured
 on 49 read and acted phrases through mu-law and noise at -55 dBFS. Back-dating over the fall leaves 22 and 70 ms."""
 
+_RESUME_S: Final = 0.3
+"""How long after an utterance one voiced window is enough to go on with it: the pause may have been a gap between words,
+and a short soft word after it ("…know if") has no two windows of its own."""
+
 _SLACK_S: Final = WINDOW_S / 8
 """Sums of window lengths are not exact."""
 
@@ -46,7 +50,8 @@ class Offset:
 class Endpointer:
     """Finds the edges of the utterances of one call.
 
-    An onset needs two windows of the last three at `speech_on`, or one at `speech_sure`. Within an utterance a window
+    An onset needs two windows of the last three at `speech_on`, or one at `speech_sure`; right after an utterance one at
+    `speech_on` will do. Within an utterance a window
     is voiced from `speech_off` up, so that a fading word does not end it; the offset is noticed once `hangover_s` has
     passed without such a window. It is dated to the end of the last window at `speech_sure`, but at most the time that
     Silero takes to fall before the end of the last voiced one, for a quiet word may stay unsure.
@@ -81,7 +86,9 @@ class Endpointer:
     def _listen_for_onset(self, p: float, ends_at: float) -> Onset | None:
         self._recent.append((p, ends_at - WINDOW_S))
         voiced = [start for probability, start in self._recent if probability >= self._settings.speech_on]
-        if p < self._settings.speech_on or (len(voiced) < 2 and p < self._settings.speech_sure):
+        goes_on = self._voiced_s > 0 and ends_at - self._voiced_until <= _RESUME_S
+        enough = len(voiced) >= 2 or p >= self._settings.speech_sure or goes_on
+        if p < self._settings.speech_on or not enough:
             return None
         self._recent.clear()
         self._in_speech = True

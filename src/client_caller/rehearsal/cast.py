@@ -81,8 +81,8 @@ HUMAN_SENTENCES: Final = (
 HUMAN_HALTING: Final = (
     (Passage("two_cities.wav", 1.05, 2.16, "It was the best of"), Passage("two_cities.wav", 2.16, 2.95, "times.")),
     (
-        Passage("two_cities.wav", 17.40, 19.93, "It was the spring of hope, it was the winter of"),
-        Passage("two_cities.wav", 19.93, 20.60, "despair."),
+        Passage("two_cities.wav", 17.40, 19.97, "It was the spring of hope, it was the winter of"),
+        Passage("two_cities.wav", 19.97, 20.60, "despair."),
     ),
     (
         Passage("two_cities.wav", 21.05, 22.97, "We had everything before us, we had"),
