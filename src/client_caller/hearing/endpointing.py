@@ -25,8 +25,8 @@ _FALL_S: Final = 3 * WINDOW_S
 on 49 read and acted phrases through mu-law and noise at -55 dBFS. Back-dating over the fall leaves 22 and 70 ms."""
 
 _RESUME_S: Final = 0.3
-"""How long after an utterance one voiced window is enough to go on with it: the pause may have been a gap between words,
-and a short soft word after it ("…know if") has no two windows of its own."""
+"""How long after an utterance one voiced window is enough to go on with it: the pause may have been a gap between
+words, and a short soft word after it ("…know if") has no two windows of its own."""
 
 _SLACK_S: Final = WINDOW_S / 8
 """Sums of window lengths are not exact."""
@@ -50,11 +50,10 @@ class Offset:
 class Endpointer:
     """Finds the edges of the utterances of one call.
 
-    An onset needs two windows of the last three at `speech_on`, or one at `speech_sure`; right after an utterance one at
-    `speech_on` will do. Within an utterance a window
-    is voiced from `speech_off` up, so that a fading word does not end it; the offset is noticed once `hangover_s` has
-    passed without such a window. It is dated to the end of the last window at `speech_sure`, but at most the time that
-    Silero takes to fall before the end of the last voiced one, for a quiet word may stay unsure.
+    An onset needs two windows of the last three at `speech_on`, or one at `speech_sure`; right after an utterance one
+    at `speech_on` will do. Within an utterance a window is voiced from `speech_off` up; the offset is noticed once
+    `hangover_s` has passed without such a window. It is dated to the end of the last window at `speech_sure`, but at
+    most the time that Silero takes to fall before the end of the last voiced one, for a quiet word may stay unsure.
     """
 
     def __init__(self, settings: HearingSettings) -> None:
