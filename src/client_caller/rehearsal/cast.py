@@ -63,7 +63,7 @@ HALTING: Final = (
     (Line("I am calling because", 130), Line("my internet has stopped working.")),
     (Line("Can you tell me when"), Line("the price will change.")),
     (Line("My internet stopped working after", 160), Line("I moved to a new house last month.")),
-    (Line("I want to know if"), Line("the price will change.")),
+    (Line("I would like to cancel my"), Line("order and get a refund.")),
     (Line("How long will it take to"), Line("get a refund?")),
 )
 """Sentences that stop in the middle, where a speaker thinks."""
@@ -81,8 +81,8 @@ HUMAN_SENTENCES: Final = (
 HUMAN_HALTING: Final = (
     (Passage("two_cities.wav", 1.05, 2.16, "It was the best of"), Passage("two_cities.wav", 2.16, 2.95, "times.")),
     (
-        Passage("two_cities.wav", 17.40, 19.97, "It was the spring of hope, it was the winter of"),
-        Passage("two_cities.wav", 19.97, 20.60, "despair."),
+        Passage("two_cities.wav", 1.05, 3.92, "It was the best of times, it was the worst of"),
+        Passage("two_cities.wav", 3.92, 4.75, "times."),
     ),
     (
         Passage("two_cities.wav", 21.05, 22.97, "We had everything before us, we had"),
