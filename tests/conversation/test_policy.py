@@ -15,6 +15,7 @@ from client_caller.conversation.policy import completeness, normalised, patience
         "My name is",
         "I am calling about",
         "Can you tell me if",
+        "Can you tell me where",
         "I wanted to ask whether the",
         "Um",
         "It costs and",
@@ -25,7 +26,7 @@ def test_an_unfinished_sentence_is_waited_for_more_than_two_and_a_half_seconds(t
     assert patience(text, 0.99, MANNER) > 2.5
 
 
-@pytest.mark.parametrize("text", ["Yes.", "No, thank you.", "Good to know.", "Goodbye."])
+@pytest.mark.parametrize("text", ["Yes.", "No, thank you.", "Good to know.", "When?", "Goodbye."])
 def test_a_whole_short_turn_is_answered_at_once_whatever_it_sounds_like(text: str) -> None:
     assert patience(text, 0.01, MANNER) < 0.3
 

@@ -12,7 +12,7 @@ def _words(*lines: str) -> frozenset[str]:
 
 DANGLING: Final = _words(
     "a an the my your his our their its every",
-    "and or but because if when while although unless until since than as whether which who whose",
+    "and or but because if when where how why what while although unless until since than as whether which who whose",
     "of from into onto to with for at after",
     "i'm i'd i've i'll you're we're they're he's she's there's",
     "very really quite i we they he she am",
@@ -102,6 +102,13 @@ WHOLE_TURNS: Final = frozenset(
         "yes it is",
         "yes i do",
         "good to know",
+        "when",
+        "where",
+        "how",
+        "why",
+        "what",
+        "which",
+        "who",
     }
 )
 """What people say as a whole turn."""
