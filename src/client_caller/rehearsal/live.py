@@ -22,6 +22,9 @@ from client_caller.rehearsal.timeline import TurnFigures
 
 _STYLE = {"caller": "bold cyan", "agent": "bold yellow", "draft": "dim", "trouble": "red"}
 
+_SAID_WIDTH = 18
+"""Columns for what the caller said, so that the whole table fits into a terminal of eighty."""
+
 
 class LiveView:
     """Shows one call on `console`, within `with`."""
@@ -135,7 +138,7 @@ def turn_table(turns: Sequence[TurnFigures]) -> Table:
         box=box.SIMPLE_HEAD, title="milliseconds after the caller's last sound, to the first of each", title_style="dim"
     )
     table.add_column("", style="dim")
-    table.add_column("the caller said", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("the caller said", max_width=_SAID_WIDTH, no_wrap=True, overflow="ellipsis")
     for name in ("noticed", "words", "token", "audio", "released"):
         table.add_column(name, justify="right", style="dim")
     table.add_column("heard", justify="right", style="bold")
