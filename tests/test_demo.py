@@ -39,7 +39,7 @@ def test_the_demo_leaves_its_report_its_recording_and_its_record(demo: tuple[Pat
 def test_at_least_five_turns_are_answered_and_hardly_anybody_is_cut_off(demo: tuple[Path, str]) -> None:
     turns = json.loads((demo[0] / "report.json").read_text(encoding="utf-8"))["turns"]
     assert sum(turn["voice_to_voice_s"] is not None for turn in turns) >= 5
-    # A synthetic caller is misheard now and then, and a misheard sentence may look complete; how often is for the bench.
+    # A synthetic caller is misheard now and then, and a misheard sentence may look complete; the bench says how often.
     assert sum(turn["cut_off"] for turn in turns) <= 1
 
 
