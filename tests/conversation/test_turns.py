@@ -305,6 +305,15 @@ def test_a_broken_voice_gives_the_floor_back_and_never_hangs_up() -> None:
     assert script.conversation.phase is Phase.LISTENING
 
 
+def test_a_voice_cannot_fail_at_a_reply_that_has_no_word_yet() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    assert script.happen(EngineFailed("voice", 2)) == []
+    assert script.conversation.phase is Phase.THINKING
+
+
 def test_the_call_ends_after_its_longest_time_when_the_goodbye_was_heard() -> None:
     script = Script(Manner("Hello.", "Again?", "Sorry.", "Goodbye now.", max_call_s=60.0))
     script.answer_and_greet()

@@ -289,8 +289,8 @@ class Conversation:
                 return []
             case "language model":
                 return self._on_reply_ended()
-            case "voice":
-                return self._give_up_reply()
+            case "voice":  # without a piece there was nothing for it to fail at
+                return self._give_up_reply() if self._reply and self._reply.pieces else []
 
     def _on_hung_up(self) -> list[Action]:
         actions = self._drop_reply() if self._reply else []
