@@ -93,8 +93,9 @@ class Unwell:
         await self._suffer()
         return await self._sound.p_done(samples)
 
-    async def warm(self, messages: Sequence[Message], call_id: str) -> None:
+    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
         await self._suffer()
+        return None
 
     async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
         await self._suffer()
@@ -236,14 +237,20 @@ class Opened:
     """A call that is ready to run, and what it writes."""
 
     def __init__(
-        self, folder: Path, line: SimulatedLine, engines: Engines, agent: Agent = AGENT, heart: Any = None
+        self,
+        folder: Path,
+        line: SimulatedLine,
+        engines: Engines,
+        agent: Agent = AGENT,
+        heart: Any = None,
+        settings: Settings = SETTINGS,
     ) -> None:
-        manner = manner_of(agent, SETTINGS)
+        manner = manner_of(agent, settings)
         self.path, self.wav = folder / "record.jsonl", folder / "call.wav"
         self.record = FlightRecord(self.path, Header("simulated", "2026-11-23T12:00:00Z", agent.name, asdict(manner)))
         self.recording = Recording(self.wav)
         heart = heart or Conversation(manner)
-        self.call = Call(line, engines, heart, agent, SETTINGS, self.record, self.recording)
+        self.call = Call(line, engines, heart, agent, settings, self.record, self.recording)
 
     def check_closed(self) -> None:
         """The files are whole, and nothing more gets into them."""
@@ -257,7 +264,13 @@ class Opened:
 
 
 async def hold(
-    script: Script, folder: Path, engines: Engines, *, line: SimulatedLine | None = None, agent: Agent = AGENT
+    script: Script,
+    folder: Path,
+    engines: Engines,
+    *,
+    line: SimulatedLine | None = None,
+    agent: Agent = AGENT,
+    settings: Settings = SETTINGS,
 ) -> HeldCall:
     """Hold a call to its end; the caller hangs up after the script, if nobody did before.
 
@@ -265,7 +278,7 @@ async def hold(
     """
     before = asyncio.all_tasks()
     caller = Caller(line or SimulatedLine())
-    opened = Opened(folder, caller.line, engines, agent)
+    opened = Opened(folder, caller.line, engines, agent, settings=settings)
     running = asyncio.create_task(opened.call.run())
     ended: list[float] = []
     running.add_done_callback(lambda _: ended.append(caller.now))

@@ -54,7 +54,7 @@ def test_a_question_is_answered_within_half_a_second(tmp_path: Path) -> None:
         (1.0, ["I would like", "to cancel my order."]),  # long enough to be decoded once and for all
     ],
 )
-def test_two_seconds_of_thought_are_not_an_end_and_their_draft_leaves_no_trace(
+def test_almost_three_seconds_of_thought_are_not_an_end_and_their_draft_leaves_no_trace(
     tmp_path: Path, first_s: float, texts: list[str]
 ) -> None:
     def answer(messages: object) -> str:
@@ -62,7 +62,7 @@ def test_two_seconds_of_thought_are_not_an_end_and_their_draft_leaves_no_trace(
 
     async def script(caller: Caller) -> None:
         await caller.hear_out()
-        await caller.say_with_pause(first_s, 2.0, 1.0)
+        await caller.say_with_pause(first_s, 2.9, 1.0)
         await caller.hear_out()
 
     model = ScriptedModel(answer, 0.1, 0.02)

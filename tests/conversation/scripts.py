@@ -1,6 +1,6 @@
 """Feeds a conversation and keeps what it did, so that a test reads as the call did."""
 
-from client_caller.conversation.actions import Action, Release, Remember, Say, StartReply, Turn
+from client_caller.conversation.actions import Action, ReadAhead, Release, Remember, Say, ScoreTurn, StartReply, Turn
 from client_caller.conversation.events import (
     CallAnswered,
     Event,
@@ -11,6 +11,7 @@ from client_caller.conversation.events import (
     SpeechStarted,
     Transcript,
     TurnScored,
+    WordsScored,
 )
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
@@ -54,14 +55,22 @@ class Script:
         self.happen(CallAnswered())
         self.hear_out()
 
-    def caller_says(self, text: str, p_done: float = 0.9) -> list[Action]:
-        """The caller speaks for a second and pauses; words and verdict come 0.1 s later."""
+    def caller_says(self, text: str, p_done: float = 0.9, p_end: float = 0.5) -> list[Action]:
+        """The caller speaks for a second and pauses; the verdict on the sound and the words come 0.1 s later."""
         actions = self.happen(SpeechStarted(self.now))
         self.wait(1.0)
         self.pauses += 1
-        actions = actions + self.happen(SpeechPaused(self.now - 0.064, 0.9))
-        actions = actions + self.happen(TurnScored(self.pauses, p_done), after_s=0.05)
-        return actions + self.happen(Transcript(self.pauses, text), after_s=0.05)
+        actions = actions + self.happen(SpeechPaused(self.now - 0.064, 0.9)) + self.wait(0.1)
+        if ScoreTurn(self.pauses) in actions:
+            actions = actions + self.happen(TurnScored(self.pauses, p_done))
+        return actions + self.words_come(text, p_end)
+
+    def words_come(self, text: str, p_end: float = 0.5) -> list[Action]:
+        """The words of the newest pause are found, and what the language model thinks of them."""
+        actions = self.happen(Transcript(self.pauses, text))
+        for read in [action for action in actions if isinstance(action, ReadAhead)]:
+            actions = actions + self.happen(WordsScored(read.history[-1].text, p_end))
+        return actions
 
     def agent_answers(self, *pieces: str) -> list[Action]:
         """The language model gives the current reply these pieces and ends it."""

@@ -32,6 +32,7 @@ from client_caller.conversation.events import (
     SpeechStarted,
     Transcript,
     TurnScored,
+    WordsScored,
 )
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.memory import Memory
@@ -46,6 +47,7 @@ STEPS = st.lists(
                 "words",
                 "interim",
                 "score",
+                "verdict",
                 "text",
                 "text",
                 "end",
@@ -135,6 +137,8 @@ class World:
                 self.happen(Interim(text))
             case "score":
                 self.happen(TurnScored(self.pauses, seconds / 4))
+            case "verdict":
+                self.happen(WordsScored(text, (None, 0.01, 0.3, 0.9)[number]))
             case "text":
                 self.happen(ReplyText(newest, text or "Hm."))
             case "end":

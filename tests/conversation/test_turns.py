@@ -30,6 +30,7 @@ from client_caller.conversation.events import (
     SpeechStarted,
     Transcript,
     TurnScored,
+    WordsScored,
 )
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
@@ -42,11 +43,24 @@ def test_the_greeting_is_said_at_once() -> None:
     assert script.happen(CallAnswered()) == [Say(1, 0, MANNER.greeting), Release(1)]
 
 
-def test_a_pause_asks_for_words_and_for_a_verdict() -> None:
+def test_a_pause_asks_for_the_words_at_once_and_a_little_later_for_verdicts() -> None:
     script = Script()
     script.answer_and_greet()
-    script.happen(SpeechStarted(2.0))
-    assert script.happen(SpeechPaused(3.0, 0.8)) == [Transcribe(1), ScoreTurn(1)]
+    script.happen(SpeechStarted(script.now))
+    assert script.happen(SpeechPaused(script.now, 0.8)) == [Transcribe(1)]
+    assert script.wait(0.1) == []
+    assert script.wait(0.1) == [ScoreTurn(1)]
+    history = (Turn("agent", MANNER.greeting), Turn("caller", "what are your"))
+    assert script.happen(Transcript(1, "what are your")) == [ReadAhead(history)]
+
+
+def test_words_that_settle_it_need_no_verdict_on_the_sound() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(SpeechPaused(script.now, 0.8))
+    script.happen(Transcript(1, "my name is"))
+    assert ScoreTurn(1) not in script.wait(1.0)
 
 
 def test_a_draft_is_made_at_the_pause_and_not_heard_before_the_turn_is_over() -> None:
@@ -57,34 +71,38 @@ def test_a_draft_is_made_at_the_pause_and_not_heard_before_the_turn_is_over() ->
     assert StartReply(2, history) in actions
     assert script.agent_answers("From nine to five.") == [Say(2, 0, "From nine to five.")]
     assert script.released() == [1]
-    assert script.wait(1.0) == [CloseTurn(), Release(2)]
+    assert script.wait(1.0)[-2:] == [CloseTurn(), Release(2)]
 
 
 def test_a_surely_finished_turn_is_answered_at_once_and_an_unfinished_one_is_waited_for() -> None:
     waits = {}
-    for text in ("yes", "what are your opening hours", "my name is"):
+    for text in ("goodbye", "what are your opening hours", "my name is"):
         script = Script()
         script.answer_and_greet()
         script.caller_says(text)
         paused_at = script.now - 0.164
-        assert script.conversation.deadline is not None
-        waits[text] = script.conversation.deadline - paused_at
-    assert waits["yes"] < 0.3
+        script.happen(TurnScored(1, 0.9), after_s=0.05)
+        while 2 not in script.released():
+            script.wait(0.01)
+        waits[text] = script.now - paused_at
+    assert waits["goodbye"] < 0.3
     assert waits["what are your opening hours"] < 0.45
     assert waits["my name is"] > 3.0
 
 
-def test_speech_before_the_end_of_the_turn_drops_the_draft_without_trace() -> None:
+def test_a_draft_is_dropped_without_trace_when_the_caller_goes_on() -> None:
     script = Script()
     script.answer_and_greet()
-    script.caller_says("I would like to book")
+    script.caller_says("I would like to book a table")
     script.agent_answers("Certainly.")
-    assert script.happen(SpeechStarted(script.now)) == [CancelReply(2)]
+    assert script.happen(SpeechStarted(script.now)) == []
+    read = (Turn("agent", MANNER.greeting), Turn("caller", "I would like to book a table for"))
+    assert script.happen(Interim("I would like to book a table for")) == [CancelReply(2), ReadAhead(read)]
     script.happen(SpeechPaused(script.now + 1, 0.9), after_s=1.0)
-    started = script.happen(Transcript(2, "I would like to book a table for two"))
-    assert started == [
-        StartReply(3, (Turn("agent", MANNER.greeting), Turn("caller", "I would like to book a table for two")))
-    ]
+    script.pauses += 1
+    started = script.words_come("I would like to book a table for two")
+    said = (Turn("agent", MANNER.greeting), Turn("caller", "I would like to book a table for two"))
+    assert started == [ReadAhead(said), StartReply(3, said)]
     script.agent_answers("For when?")
     script.wait(3.5)
     script.hear_out()
@@ -92,11 +110,52 @@ def test_speech_before_the_end_of_the_turn_drops_the_draft_without_trace() -> No
     assert script.history[1:] == [Turn("caller", "I would like to book a table for two"), Turn("agent", "For when?")]
 
 
+def test_a_draft_outlives_a_noise_that_changes_no_word() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("What are your opening hours?")
+    script.agent_answers("From nine to five.")
+    assert script.happen(SpeechStarted(script.now)) == []
+    assert script.happen(Interim("what are your opening hours")) == []
+    script.happen(SpeechPaused(script.now, 0.1), after_s=0.1)
+    assert script.happen(Transcript(2, "what are your opening hours")) == []
+    assert Release(2) in script.wait(1.0)
+
+
+def test_a_draft_of_words_that_look_unfinished_waits_until_the_silence_does_not() -> None:
+    script = Script()
+    script.answer_and_greet()
+    assert StartReply not in {type(action) for action in script.caller_says("I want to book the", p_end=0.001)}
+    assert StartReply not in {type(action) for action in script.wait(0.5)}
+    assert StartReply in {type(action) for action in script.wait(3.0)}
+
+
+def test_a_language_model_that_has_no_verdict_does_not_keep_the_caller_waiting() -> None:
+    for verdict in (WordsScored("what are your opening hours", None), EngineFailed("language model", 0)):
+        script = Script()
+        script.answer_and_greet()
+        script.happen(SpeechStarted(script.now))
+        script.happen(SpeechPaused(script.now, 0.9))
+        script.happen(Transcript(1, "what are your opening hours"))
+        assert StartReply in {type(action) for action in script.happen(verdict)}
+        script.happen(TurnScored(1, 0.9), after_s=0.2)
+        assert Release(2) in script.wait(0.6)
+
+
+def test_verdicts_that_do_not_come_are_waited_for_less_than_half_a_second() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(SpeechPaused(script.now, 0.9))
+    script.happen(Transcript(1, "what are your opening hours"))
+    assert Release(2) in script.wait(0.8)
+
+
 def test_at_most_three_drafts_are_made_in_one_turn_and_the_answer_still_comes() -> None:
     script = Script()
     script.answer_and_greet()
     for count in range(5):
-        script.caller_says("and " * (count + 1))
+        script.caller_says("one more thing " * (count + 1))
     assert sum(isinstance(action, StartReply) for action in script.done) == 3
     script.wait(4.0)
     script.agent_answers("I see.")
@@ -112,8 +171,9 @@ def test_speech_before_the_first_heard_word_merges_the_turns() -> None:
     script.agent_answers("Sixty euros.")
     assert script.happen(SpeechStarted(script.now))[:2] == [ClearPlayout(), CancelReply(2)]
     script.happen(SpeechPaused(script.now + 1, 0.9), after_s=1.0)
-    started = script.happen(Transcript(2, "for a child"))
-    assert started == [StartReply(3, (Turn("agent", MANNER.greeting), Turn("caller", "what does it cost for a child")))]
+    script.pauses += 1
+    said = (Turn("agent", MANNER.greeting), Turn("caller", "what does it cost for a child"))
+    assert script.words_come("for a child") == [ReadAhead(said), StartReply(3, said)]
     script.wait(1.0)
     script.agent_answers("Thirty euros.")
     script.hear_out()
@@ -183,6 +243,7 @@ def test_a_noise_does_not_start_a_reply() -> None:
     script = Script()
     script.answer_and_greet()
     assert script.caller_says("")[1:] == [Transcribe(1), ScoreTurn(1)]
+    assert script.wait(5.0) == []
     assert script.conversation.phase is Phase.LISTENING
 
 

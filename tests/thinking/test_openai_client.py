@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -24,7 +25,9 @@ def chunk(text: str) -> bytes:
     return b"data: " + json.dumps(body).encode() + b"\n\n"
 
 
-def with_server(answer: Answer, use: Callable[[OpenAIModel], Awaitable[None]], **limits: float) -> list[dict]:
+def with_server(
+    answer: Answer, use: Callable[[OpenAIModel], Awaitable[None]], *, embedded: bool = True, **limits: float
+) -> list[dict]:
     """Run `use` with a model whose server does `answer`; returns the bodies of the requests."""
     bodies: list[dict] = []
 
@@ -43,7 +46,7 @@ def with_server(answer: Answer, use: Callable[[OpenAIModel], Awaitable[None]], *
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             settings = ThinkingSettings(**limits)
-            model = OpenAIModel(f"http://127.0.0.1:{port}/v1", "secret", settings, embedded=True)
+            model = OpenAIModel(f"http://127.0.0.1:{port}/v1", "secret", settings, embedded=embedded)
             await use(model)
             async with asyncio.timeout(2):
                 await served.wait()  # a connection left open would hold the server here
@@ -106,10 +109,54 @@ def test_text_arrives_in_fragments_and_the_request_asks_for_the_likeliest_words(
     assert (body["max_tokens"], body["temperature"], body["cache_prompt"]) == (7, 0.0, True)
 
 
-def test_warming_asks_for_one_token_of_the_same_prompt() -> None:
-    (body,) = with_server(says_two_words, lambda model: model.warm(HELLO, "CA1"))
-    assert body["max_tokens"] == 1
-    assert body["messages"] == [{"role": "user", "content": "Hi."}]
+def gives(body: dict) -> Answer:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        content = json.dumps(body).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + content)
+        await writer.drain()
+
+    return answer
+
+
+LIKELIEST = [{"token": ".", "logprob": math.log(0.5)}, {"token": " and", "logprob": math.log(0.3)}]
+
+
+def read_ahead(body: dict, messages: list[Message] = HELLO) -> tuple[float | None, dict]:
+    """What a server that is not ours says of the caller's words, and what it was asked."""
+    said: list[float | None] = []
+
+    async def use(model: OpenAIModel) -> None:
+        said.append(await model.read_ahead(messages, "CA1"))
+
+    (asked,) = with_server(gives(body), use, embedded=False)
+    return said[0], asked
+
+
+def test_reading_ahead_tells_whether_a_sentence_may_end() -> None:
+    p_end, asked = read_ahead({"choices": [{"logprobs": {"content": [{"top_logprobs": LIKELIEST}]}}]})
+    assert p_end == pytest.approx(0.5)
+    assert (asked["max_tokens"], asked["stream"], asked["top_logprobs"]) == (1, False, 20)
+    assert (asked["add_generation_prompt"], asked["continue_final_message"]) == (False, True)
+    assert asked["messages"] == [{"role": "user", "content": "Hi"}], (
+        "the mark that a transcriber put there is not shown"
+    )
+
+
+def test_a_server_that_does_not_tell_has_no_verdict() -> None:
+    assert read_ahead({"choices": [{"logprobs": None}]})[0] is None
+
+
+def test_what_does_not_end_with_words_of_the_caller_is_only_read() -> None:
+    p_end, asked = read_ahead({"choices": []}, [Message("system", "You are Anna."), Message("assistant", "Hello.")])
+    assert p_end is None
+    assert "logprobs" not in asked
+
+
+@pytest.mark.parametrize("body", [{"choices": 5}, {"choices": [{"logprobs": {"content": "?"}}]}])
+def test_a_verdict_that_makes_no_sense_is_a_crash(body: dict) -> None:
+    with pytest.raises(EngineCrashed):
+        read_ahead(body)
 
 
 @pytest.mark.parametrize("status", [429, 503])

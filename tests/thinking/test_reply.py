@@ -62,7 +62,7 @@ def test_an_engine_error_passes_through_after_what_was_said() -> None:
             yield "Good morning. "
             raise EngineCrashed("language model", "gone")
 
-        async def warm(self, messages: Sequence[Message], call_id: str) -> None: ...
+        async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None: ...
 
     said: list[str] = []
 

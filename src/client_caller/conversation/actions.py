@@ -39,7 +39,10 @@ class CloseTurn:
 
 @dataclass(frozen=True, slots=True)
 class ReadAhead:
-    """Have the language model read the history while the caller speaks, so that the reply to it begins sooner."""
+    """Have the language model read the history, so that the reply to it begins sooner.
+
+    When it ends with words of the caller, the model's verdict on them comes back as `WordsScored`.
+    """
 
     history: tuple[Turn, ...]
 

@@ -34,9 +34,13 @@ class SpeechPaused:
 
 @dataclass(frozen=True, slots=True)
 class Interim:
-    """Words of the caller's turn decoded while the caller is still speaking; the end of them may yet change."""
+    """Words of the caller's turn decoded while the caller is still speaking.
+
+    The first `stable` of them stay as they are in all interims of the turn; the rest may yet change.
+    """
 
     text: str
+    stable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,17 @@ class TurnScored:
 
     pause: int
     p_done: float
+
+
+@dataclass(frozen=True, slots=True)
+class WordsScored:
+    """The language model's probability that a sentence may end after `text`, the caller's turn as it was read ahead.
+
+    None when the model does not tell.
+    """
+
+    text: str
+    p_end: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +104,7 @@ class PlayedOut:
 
 @dataclass(frozen=True, slots=True)
 class EngineFailed:
-    """An engine gave up. `number` is the pause it was decoding or the reply it was making."""
+    """An engine gave up. `number` is the pause it was decoding or the reply it was making; 0 for reading ahead."""
 
     engine: Engine
     number: int
@@ -106,6 +121,7 @@ Event = (
     | SpeechPaused
     | Interim
     | TurnScored
+    | WordsScored
     | Transcript
     | KeyPressed
     | ReplyText

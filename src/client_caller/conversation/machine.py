@@ -7,8 +7,6 @@ Rule 3: history is settled late: the caller's words when the first word of an an
         when they have been heard. What nobody heard leaves no trace, and the caller's turn goes on where it was.
 """
 
-from dataclasses import dataclass, field
-
 from client_caller.conversation.actions import (
     Action,
     CancelReply,
@@ -23,13 +21,13 @@ from client_caller.conversation.actions import (
     StartReply,
     Transcribe,
 )
+from client_caller.conversation.caller_words import CallerWords
 from client_caller.conversation.events import (
     CallAnswered,
     EngineFailed,
     Event,
     HungUp,
     Interim,
-    KeyPressed,
     PlayedOut,
     ReplyEnded,
     ReplyText,
@@ -37,51 +35,18 @@ from client_caller.conversation.events import (
     SpeechStarted,
     Transcript,
     TurnScored,
+    WordsScored,
 )
+from client_caller.conversation.habits import Habits
 from client_caller.conversation.memory import Memory
-from client_caller.conversation.policy import Manner, patience
+from client_caller.conversation.pause import Pause
+from client_caller.conversation.policy import UNKNOWN, Manner
+from client_caller.conversation.reply import Reply
 from client_caller.conversation.transitions import TRANSITIONS, Deadline, Phase, Trigger
 from client_caller.errors import LocalProtocolError
 
 _DRAFTS_AT_MOST = 3
 """Silent drafts in one turn; a caller who speaks haltingly must not keep the language model busy."""
-
-_ASK_AGAIN_S = 1.0
-"""Silence after which a turn that could not be decoded is asked for again: long enough to be the end of most turns."""
-
-
-@dataclass(slots=True)
-class _Pause:
-    """A silence of the caller, and what is known of the turn so far."""
-
-    number: int
-    at: float
-    text: str | None = None
-    p_done: float | None = None
-    failed: bool = False  # the transcriber gave up: the words will not come
-
-
-@dataclass(slots=True)
-class _Reply:
-    """What the agent says next, or says now."""
-
-    number: int
-    answers: str  # the caller's words it answers; empty for a phrase of its own
-    pieces: list[str] = field(default_factory=list)
-    heard: list[int] = field(default_factory=list)  # words of each piece
-    done: int = 0  # pieces heard to their end
-    ended: bool = False
-    released: bool = False
-
-    @property
-    def heard_text(self) -> str:
-        words = [" ".join(text.split()[:count]) for text, count in zip(self.pieces, self.heard, strict=True)]
-        return " ".join(filter(None, words))
-
-    @property
-    def unheard_text(self) -> str:
-        words = [" ".join(text.split()[count:]) for text, count in zip(self.pieces, self.heard, strict=True)]
-        return " ".join(filter(None, words))
 
 
 class Conversation:
@@ -93,11 +58,12 @@ class Conversation:
         self._phase_since = 0.0
         self._manner = manner
         self._memory = Memory()
+        self._words = CallerWords(self._memory)
         self._ends_at = 0.0  # call time at which the call has lasted long enough
-        self._pause = _Pause(0, 0.0)
-        self._carried = ""  # words of the caller's turn that were answered, but not yet heard to be answered
+        self._habits = Habits()
+        self._pause = Pause(0, 0.0)
         self._unheard = ""  # what the caller silenced by speaking, in case it was only a noise
-        self._reply: _Reply | None = None
+        self._reply: Reply | None = None
         self._replies = 0
         self._drafts = 0
         self._retried = False
@@ -134,8 +100,12 @@ class Conversation:
                 return self.phase is not Phase.PAUSED or number != self._pause.number
             case Interim():
                 return self.phase is not Phase.LISTENING
+            case WordsScored():
+                return self.phase not in (Phase.LISTENING, Phase.PAUSED)
             case EngineFailed(engine="transcriber" | "turn model", number=number):
                 return self.phase is not Phase.PAUSED or number != self._pause.number
+            case EngineFailed(engine="language model", number=0):
+                return self.phase is not Phase.PAUSED
             case ReplyText(reply=number) | ReplyEnded(reply=number) | PlayedOut(reply=number):
                 return number != reply
             case EngineFailed(number=number):
@@ -155,17 +125,15 @@ class Conversation:
         self.deadline = self._next_deadline()
 
     def _next_deadline(self) -> float | None:
-        manner, pause = self._manner, self._pause
         if self.phase in (Phase.RINGING, Phase.ENDED):
             return None
-        if self._leaving or self.phase is not Phase.PAUSED:
-            waited_for = self._phase_since + manner.think_within_s if self.phase is Phase.THINKING else self._ends_at
-            return min(waited_for, self._ends_at)
-        if pause.failed:
-            return min(pause.at + _ASK_AGAIN_S, self._ends_at)
-        if pause.text is None:
-            return min(pause.at + manner.patient_s + manner.decode_within_s, self._ends_at)
-        return min(pause.at + patience(pause.text, pause.p_done, manner), self._ends_at)
+        if self.phase is Phase.THINKING and not self._leaving:
+            return min(self._phase_since + self._manner.think_within_s, self._ends_at)
+        if self.phase is not Phase.PAUSED or self._leaving:
+            return self._ends_at
+        pause, manner, slower = self._pause, self._manner, self._habits.slower
+        due = pause.score_at(manner), pause.draft_at(manner, slower), pause.commit_at(manner, slower)
+        return min(*due, self._ends_at)
 
     # What each event means.
 
@@ -174,16 +142,18 @@ class Conversation:
             case CallAnswered():
                 self._ends_at = now + self._manner.max_call_s
                 return self._say(self._manner.greeting)
-            case SpeechStarted():
-                return self._on_speech()
+            case SpeechStarted(at=at):
+                return self._on_speech(at)
             case SpeechPaused():
                 return self._on_pause(event)
             case Interim(text=text):
-                return [self._read_ahead(text)]
+                return self._on_interim(text)
             case TurnScored():
                 self._pause.p_done = event.p_done
+            case WordsScored():
+                return self._on_verdict(event, now)
             case Transcript():
-                return self._on_words(event.text)
+                return self._on_words(event.text, now)
             case ReplyText():
                 return self._on_reply_text(event.text)
             case ReplyEnded():
@@ -191,67 +161,109 @@ class Conversation:
             case PlayedOut():
                 return self._on_heard(event)
             case EngineFailed():
-                return self._on_failure(event)
+                return self._on_failure(event, now)
             case HungUp():
                 return self._on_hung_up()
-            case KeyPressed():
-                pass
-        return []
+        return []  # a key pressed means nothing yet
 
     def _on_deadline(self, now: float) -> list[Action]:
         if now >= self._ends_at:
             return self._hang_up() if self._leaving else self._take_leave("the call lasted as long as it may", now)
         if self.phase is Phase.THINKING:
             return self._replace_failed_reply()
-        if self._pause.text is None:
-            return [CloseTurn(), *self._say(self._manner.repeat)]
-        return self._commit()
+        return self._on_silence(now)
 
-    def _on_speech(self) -> list[Action]:
+    def _on_speech(self, at: float) -> list[Action]:
         if self._leaving:
             return []
         actions: list[Action] = []
-        if self._reply:
+        if self._reply and self._reply.released:
             if self.phase is Phase.SPEAKING:
                 actions.append(ClearPlayout())
                 self._unheard = self._reply.unheard_text
+            if self._words.carried:
+                self._habits.answered_too_soon()
             actions += self._drop_reply()
-        if self.phase in (Phase.LISTENING, Phase.SPEAKING):  # otherwise a draft has read it already
+        if self.phase is Phase.PAUSED and self._pause.text:
+            self._habits.paused(at - self._pause.at)
+        if self.phase in (Phase.LISTENING, Phase.SPEAKING):  # otherwise it has been read already
             actions.append(self._read_ahead(""))
         self.phase = Phase.LISTENING
+        return actions
+
+    def _on_interim(self, text: str) -> list[Action]:
+        self._words.newest = text
+        actions = self._drop_outdated_draft(text)
+        if self._words.verdict(text) is None:
+            actions.append(self._read_ahead(text))
         return actions
 
     def _on_pause(self, event: SpeechPaused) -> list[Action]:
         if self._leaving:
             return []
-        self._pause = _Pause(self._pause.number + 1, event.at)
+        self._pause = Pause(self._pause.number + 1, event.at, self._memory.said_by_agent)
         self._retried = False
         self.phase = Phase.PAUSED
-        return [Transcribe(self._pause.number), ScoreTurn(self._pause.number)]
+        return [Transcribe(self._pause.number)]
 
-    def _on_words(self, text: str) -> list[Action]:
-        self._pause.text = text
+    def _on_words(self, text: str, now: float) -> list[Action]:
+        self._pause.text = self._words.newest = text
+        actions = self._drop_outdated_draft(text)
         if text:
             self._unheard = ""
-            if self._drafts >= _DRAFTS_AT_MOST:
-                return []
-            self._drafts += 1
-            return self._start_reply(_joined(self._carried, text))
+            self._pause.drafted = self._reply is not None or self._drafts >= _DRAFTS_AT_MOST
+            self._pause.p_end = self._words.verdict(text)
+            if self._pause.p_end is None:
+                actions.append(self._read_ahead(text))
+            return [*actions, *self._draft_if_due(now)]
         if self._unheard:  # it was a noise that silenced the agent
-            return [CloseTurn(), *self._say(self._unheard)]
-        if self._carried:  # it was a noise that stopped an answer in the making
-            return self._commit()
+            return [*actions, self._close_turn(), *self._say(self._unheard)]
+        if self._words.carried:  # it was a noise that stopped an answer in the making
+            return [*actions, *self._commit()]
         self.phase = Phase.LISTENING
-        return []
+        return actions
+
+    def _on_verdict(self, event: WordsScored, now: float) -> list[Action]:
+        self._words.judge(event.text, UNKNOWN if event.p_end is None else event.p_end)
+        if self.phase is not Phase.PAUSED or not self._pause.text:
+            return []
+        self._pause.p_end = self._words.verdict(self._pause.text) or self._pause.p_end
+        return self._draft_if_due(now)
+
+    def _on_silence(self, now: float) -> list[Action]:
+        """The pause has lasted long enough for something."""
+        pause, actions = self._pause, self._draft_if_due(now)
+        if now >= pause.score_at(self._manner):
+            pause.scoring = True
+            actions.append(ScoreTurn(pause.number))
+        if now < pause.commit_at(self._manner, self._habits.slower):
+            return actions
+        if pause.text is None:
+            return [*actions, self._close_turn(), *self._say(self._manner.repeat)]
+        return [*actions, *self._commit()]
+
+    def _draft_if_due(self, now: float) -> list[Action]:
+        if now < self._pause.draft_at(self._manner, self._habits.slower):
+            return []
+        self._pause.drafted = True
+        self._drafts += 1
+        return self._start_reply(self._words.all(self._pause.text or ""))
+
+    def _drop_outdated_draft(self, text: str) -> list[Action]:
+        """A draft lives as long as the words it answers are the caller's words."""
+        return self._drop_reply() if self._reply and self._words.differ(text, self._reply.answers) else []
+
+    def _close_turn(self) -> Action:
+        self._words.close()
+        return CloseTurn()
 
     def _commit(self) -> list[Action]:
         """The caller's turn is over: the agent has the floor, with whatever of the draft is there."""
-        actions: list[Action] = [CloseTurn()]
+        actions: list[Action] = [self._close_turn()]
         if self._reply is None:
-            actions += self._start_reply(_joined(self._carried, self._pause.text or ""))
-        assert self._reply is not None
-        self._carried = self._reply.answers
+            actions += self._start_reply(self._words.carried)
         self._drafts = 0
+        self._habits.turn_ended()
         return [*actions, *self._release()]
 
     def _on_reply_text(self, text: str) -> list[Action]:
@@ -275,27 +287,29 @@ class Conversation:
         reply.heard[event.piece] = max(reply.heard[event.piece], event.words)
         reply.done += event.done
         actions: list[Action] = []
-        if self._carried and reply.heard_text:
-            actions.append(Remember(self._memory.add("caller", self._carried)))
-            self._carried = ""
+        if self._words.carried and reply.heard_text:
+            actions.append(Remember(self._memory.add("caller", self._words.carried)))
+            self._words.carried = ""
         return [*actions, *self._finish_if_heard()]
 
-    def _on_failure(self, failure: EngineFailed) -> list[Action]:
-        match failure.engine:
-            case "transcriber":
+    def _on_failure(self, failure: EngineFailed, now: float) -> list[Action]:
+        match failure:
+            case EngineFailed(engine="transcriber"):
                 self._pause.failed = True
-                return []
-            case "turn model":
-                return []
-            case "language model":
+            case EngineFailed(engine="turn model"):
+                self._pause.p_done = UNKNOWN
+            case EngineFailed(engine="language model", number=0):
+                self._pause.p_end = UNKNOWN
+                return self._draft_if_due(now)
+            case EngineFailed(engine="language model"):
                 return self._on_reply_ended()
-            case "voice":  # without a piece there was nothing for it to fail at
+            case EngineFailed(engine="voice"):  # without a piece there was nothing for it to fail at
                 return self._give_up_reply() if self._reply and self._reply.pieces else []
+        return []
 
     def _on_hung_up(self) -> list[Action]:
         actions = self._drop_reply() if self._reply else []
-        last_words = _joined(self._carried, (self._pause.text or "") if self.phase is Phase.PAUSED else "")
-        if last_words:
+        if last_words := self._words.all(self._words.newest):
             actions.append(Remember(self._memory.add("caller", last_words)))
         self.phase = Phase.ENDED
         return actions
@@ -304,11 +318,11 @@ class Conversation:
 
     def _read_ahead(self, text: str) -> Action:
         """Have the model read what the reply will begin from: the history and the caller's words so far."""
-        return ReadAhead(self._memory.with_caller(_joined(self._carried, text)))
+        return ReadAhead(self._words.history(text))
 
     def _start_reply(self, answers: str) -> list[Action]:
         self._replies += 1
-        self._reply = _Reply(self._replies, answers)
+        self._reply = Reply(self._replies, answers)
         return [StartReply(self._replies, self._memory.with_caller(answers))]
 
     def _release(self) -> list[Action]:
@@ -321,7 +335,7 @@ class Conversation:
         """Say a phrase that needs no language model."""
         self._replies += 1
         self._unheard = ""
-        self._reply = _Reply(self._replies, self._carried, [text], [0], ended=True)
+        self._reply = Reply(self._replies, self._words.carried, [text], [0], ended=True)
         return [Say(self._replies, 0, text), *self._release()]
 
     def _drop_reply(self) -> list[Action]:
@@ -337,7 +351,7 @@ class Conversation:
     def _finish_if_heard(self) -> list[Action]:
         reply = self._reply
         assert reply is not None
-        if not (reply.ended and reply.released and reply.done == len(reply.pieces)):
+        if not reply.is_over:
             return []
         self._reply = None
         actions: list[Action] = []
@@ -376,13 +390,9 @@ class Conversation:
             actions = [ClearPlayout(), *self._drop_reply()] if self._reply.released else self._drop_reply()
         self._leaving = reason
         self._ends_at = now + self._manner.part_within_s
-        return [*actions, CloseTurn(), *self._say(self._manner.goodbye)]
+        return [*actions, self._close_turn(), *self._say(self._manner.goodbye)]
 
     def _hang_up(self) -> list[Action]:
         actions = self._drop_reply() if self._reply else []
         self.phase = Phase.ENDED
         return [*actions, HangUp(self._leaving)]
-
-
-def _joined(*texts: str) -> str:
-    return " ".join(text for text in texts if text)

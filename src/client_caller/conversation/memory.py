@@ -14,6 +14,11 @@ class Memory:
         """All settled turns, oldest first."""
         return tuple(self._turns)
 
+    @property
+    def said_by_agent(self) -> str:
+        """What the caller last heard of the agent; empty before that."""
+        return next((turn.text for turn in reversed(self._turns) if turn.speaker == "agent"), "")
+
     def add(self, speaker: Speaker, text: str, *, interrupted: bool = False) -> Turn:
         """Settle what one speaker said; what follows a turn of the same speaker continues it. Returns the addition."""
         addition = Turn(speaker, text, interrupted)

@@ -1,30 +1,21 @@
 """How long to wait at a pause: from about 0.2 s when the turn is surely over to more than 3 s when it surely is not.
 
-In:   the words so far, the turn model's verdict, the manner of this agent.     Out: seconds of silence.
+In:   what is known of the pause, the manner of this agent.     Out: seconds of silence.
 Rule: graded, never one threshold. The public turn models cut off a caller in 10 to 35 % of pauses when asked for one
       hard decision at 300 ms (LiveKit's eot-bench, English); a wait that grows with doubt does not have to choose.
 
-Every number has its reason beside it; `bench/first_call.py` shows what they cost and save.
+Every number has its reason beside it; `bench/endpointing.py --sweep` shows what changing it costs and saves.
 """
 
 import math
-import re
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
-from client_caller.conversation.words import (
-    ANSWERS,
-    AUXILIARIES,
-    CLOSINGS,
-    DANGLING,
-    DANGLING_PAIRS,
-    FILLERS,
-    HOLDS,
-    OPEN,
-    SUBJECTS,
-    WHOLE_TURNS,
-)
+from client_caller.conversation.dictation import Asked, Filled, asked_for, bare, filled
+from client_caller.conversation.language import Language
+from client_caller.conversation.languages import LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +29,7 @@ class Manner:
     repeat: str  # asked when a turn could not be understood
     trouble: str  # said when the language model fails twice
     goodbye: str  # said when the call has lasted max_call_s
+    language: str = "en"
     quick_s: float = 0.22
     patient_s: float = 3.2
     max_call_s: float = 1800.0
@@ -46,16 +38,53 @@ class Manner:
     part_within_s: float = 15.0  # the longest a goodbye may take before the line is closed anyway
 
 
-_DANGLING: Final = 0.02  # "my name is": practically never an end; wait the whole patience
-_FILLER: Final = 0.04  # "um": thinking aloud
-_OPEN: Final = 0.22  # "I am looking for it in": more follows oftener than not; wait about 1.8 s
-_WHOLE: Final = 0.97  # "yes", "thank you": a turn by itself
-_CLOSING: Final = 0.6  # "thank you": a goodbye may follow; wait about 0.7 s
-_SENTENCE: Final = 0.95  # words that could end here; the sound decides the rest
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a pause.
 
-_SOUND_FLOOR: Final = 0.85
-"""What a complete sentence is worth when the turn model is sure it is not over. The model is wrong about true ends too
-often to be believed alone: 38 % of complete telephone clips score under 0.5 (docs/decisions/0003)."""
+    text: the caller's words so far;  said: what the agent said last;  p_end: the language model's probability that a
+    sentence may end after these words;  p_done: the turn model's that the voice has finished. A verdict that is missing
+    (None) is taken for the worst, so one that comes later can only shorten the wait.
+    """
+
+    text: str
+    said: str = ""
+    p_end: float | None = None
+    p_done: float | None = None
+    language: Language = LANGUAGES["en"]
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The bare words of `text`."""
+        return bare(self.text)
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What the agent asked for."""
+        return asked_for(self.said, self.language)
+
+
+UNKNOWN: Final = 0.3
+"""Stands for a verdict that will not come, because its engine has failed or has none to give."""
+
+_DANGLING: Final = 0.02  # "my name is", "my number is 5 5 5": practically never an end; wait the whole patience
+_FILLER: Final = 0.04  # "um": thinking aloud
+_HOLD: Final = 0.22  # "wait": about 1.8 s; the caller will go on
+_PERHAPS: Final = 0.3  # digits or letters that nobody can count: about 1.4 s, longer than between two groups
+_OPENER: Final = 0.55  # "yes", "hello" where no yes was asked for: about 0.8 s; mostly more follows
+_CLOSING: Final = 0.6  # "thank you": about 0.7 s; a goodbye may follow
+_WHOLE: Final = 0.97  # "yes" after a question of yes or no, the tenth digit of a telephone number
+
+_BIAS: Final = 2.2
+_BY_WORDS: Final = 0.8
+_BY_SOUND: Final = 0.25
+_LEANING: Final = -1.5
+"""Log-odds that the turn is over: of a sentence as such; by log-odds of the language model, of the turn model; and for
+a last word that leans on a next one. The sound counts for little: 38 % of complete telephone clips score under 0.5, and
+clause ends in mid-sentence score .97 (docs/decisions/0003)."""
+
+_FARTHEST: Final = 6.0
+"""Log-odds beyond which a verdict says no more: one model's certainty must not outweigh everything else."""
 
 _WAITS: Final = (  # (completeness, seconds of silence); between them the wait is interpolated
     (0.0, 1.0),  # 1.0 stands for patient_s
@@ -69,42 +98,62 @@ _WAITS: Final = (  # (completeness, seconds of silence); between them the wait i
 )
 
 
-def normalised(text: str) -> str:
-    """The bare words, to tell whether two transcripts say the same."""
-    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.lower().replace("’", "'")))
+def settled_by_words(evidence: Evidence) -> bool:
+    """Whether the words alone tell how complete the turn is, so that no model need be asked."""
+    return _by_rule(evidence) is not None
 
 
-def completeness(text: str, p_done: float | None) -> float:
-    """P(the caller has finished), from the words and, where they leave it open, from the sound.
+def completeness(evidence: Evidence) -> float:
+    """P(the caller has finished): by the words where they settle it, else by all that is known together."""
+    by_rule = _by_rule(evidence)
+    if by_rule is not None:
+        return by_rule
+    leans = evidence.words[-1] in evidence.language.leaning
+    odds = _BIAS + _BY_WORDS * _log_odds(evidence.p_end) + _BY_SOUND * _log_odds(evidence.p_done) + leans * _LEANING
+    return 1 / (1 + math.exp(-odds))
 
-    p_done: the turn model's verdict in [0, 1]; while it is missing (None), the worst is assumed: a verdict that comes
-    later can only shorten the wait.
-    """
-    words = normalised(text).split()
+
+def _by_rule(evidence: Evidence) -> float | None:
+    words, language = evidence.words, evidence.language
     turn = " ".join(words)
-    if turn in WHOLE_TURNS:
+    if turn in language.openers:
+        return _WHOLE if evidence.asked in (Asked.YES_OR_NO, Asked.NOTHING) else _OPENER
+    if turn in language.whole_turns:
         return _WHOLE
-    if turn in CLOSINGS:
+    if turn in language.closings:
         return _CLOSING
-    if not words or words[-1] in FILLERS:
+    if turn in language.holds:
+        return _HOLD
+    if not words or words[-1] in language.fillers:
         return _FILLER
-    if words[-1] in DANGLING or tuple(words[-2:]) in DANGLING_PAIRS or _begins_a_clause(words):
+    if words[-1] in language.dangling or tuple(words[-2:]) in language.dangling_pairs or _begins_a_clause(evidence):
         return _DANGLING
-    if words[-1] in OPEN or turn in HOLDS:
-        return _OPEN
-    return _SENTENCE * (_SOUND_FLOOR + (1 - _SOUND_FLOOR) * math.sqrt(p_done or 0.0))
+    slot = filled(evidence.text, evidence.asked, language)
+    return {Filled.NO: _DANGLING, Filled.PERHAPS: _PERHAPS, Filled.YES: _WHOLE}[slot] if slot else None
 
 
-def _begins_a_clause(words: list[str]) -> bool:
+def _begins_a_clause(evidence: Evidence) -> bool:
     """Whether the last two are a subject and its auxiliary ("…, we had"); not in an answer such as "Yes, we had"."""
-    return len(words) > 2 and words[0] not in ANSWERS and words[-2] in SUBJECTS and words[-1] in AUXILIARIES
+    words, language = evidence.words, evidence.language
+    begins = len(words) > 2 and words[-2] in language.subjects and words[-1] in language.auxiliaries
+    return begins and words[0] not in language.answers
 
 
-def patience(text: str, p_done: float | None, manner: Manner) -> float:
-    """Seconds of silence after which the turn counts as over."""
-    p = completeness(text, p_done)
+def _log_odds(p: float | None) -> float:
+    if not p:
+        return -_FARTHEST
+    return max(-_FARTHEST, min(_FARTHEST, math.log(p / (1 - p)))) if p < 1 else _FARTHEST
+
+
+def patience(evidence: Evidence, manner: Manner, slower: float = 1.0) -> float:
+    """Seconds of silence after which the turn counts as over.
+
+    slower: this caller's factor (see habits.py); it stretches what exceeds quick_s.
+    """
+    p = completeness(evidence)
+    longest_s = manner.patient_s - manner.quick_s
     for (p_low, share_low), (p_high, share_high) in pairwise(_WAITS):
         if p <= p_high:
             share = share_low + (share_high - share_low) * (p - p_low) / (p_high - p_low)
-            return manner.quick_s + share * (manner.patient_s - manner.quick_s)
+            return manner.quick_s + min(1.0, share * slower) * longest_s
     return manner.quick_s

@@ -7,7 +7,7 @@ Rule 2: a pair of phase and event that is not here is a bug of ours and raises L
 The phases say who has the floor:
 
 RINGING     nobody yet: the line is not open.
-LISTENING   the caller: speaking, or free to speak.
+LISTENING   the caller: speaking, or free to speak. A draft made in a pause is kept until the words have changed.
 PAUSED      the caller, who has fallen silent. A draft of the answer is made, and nobody hears it.
 THINKING    the agent, who has not yet a word to say. The caller's turn is judged over.
 SPEAKING    the agent: its reply may be heard.
@@ -30,6 +30,7 @@ from client_caller.conversation.events import (
     SpeechStarted,
     Transcript,
     TurnScored,
+    WordsScored,
 )
 
 
@@ -59,6 +60,10 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         SpeechStarted: (Phase.LISTENING,),
         SpeechPaused: (Phase.PAUSED,),
         Interim: (Phase.LISTENING,),
+        WordsScored: (Phase.LISTENING,),
+        ReplyText: (Phase.LISTENING,),  # of a draft, while it is open whether the caller has more to say
+        ReplyEnded: (Phase.LISTENING,),
+        EngineFailed: (Phase.LISTENING,),
         KeyPressed: (Phase.LISTENING,),
         Deadline: (Phase.SPEAKING,),  # the call has lasted as long as it may
         HungUp: (Phase.ENDED,),
@@ -66,6 +71,7 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
     Phase.PAUSED: {
         SpeechStarted: (Phase.LISTENING,),
         TurnScored: (Phase.PAUSED,),
+        WordsScored: (Phase.PAUSED,),
         Transcript: (
             Phase.PAUSED,
             Phase.LISTENING,  # no word in it: a noise

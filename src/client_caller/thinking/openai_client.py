@@ -10,7 +10,6 @@ server-sent events, `data: {...}`, the last of them `data: [DONE]`.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ import msgspec
 from client_caller.errors import EngineCrashed, EngineError, EngineOverloaded, EngineTimeout
 from client_caller.settings import ThinkingSettings
 from client_caller.thinking.protocol import Message
+from client_caller.thinking.sentence_end import open_ended, p_end
 from client_caller.thinking.slots import Slots
 
 _ENGINE: Final = "language model"
@@ -29,7 +29,12 @@ _TEMPERATURE: Final = 0.0
 _EMBEDDED: Final[dict[str, Any]] = {"cache_prompt": True, "repeat_penalty": 1.1, "repeat_last_n": 64}
 """What only llama.cpp takes. Without the penalty the embedded model answers all of a call with its first sentence."""
 
+_LIKELIEST: Final = 20
+"""Next tokens looked at to tell whether a sentence may end: as many as vLLM gives (`max_logprobs`). On the embedded
+model 60 of them gave the same answers."""
+
 _TOO_BUSY: Final = frozenset({429, 503})
+_WRONG: Final = (TimeoutError, httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError)
 _DATA: Final = "data: "
 _DONE: Final = "[DONE]"
 
@@ -52,6 +57,51 @@ class _Chunk:
     error: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Token:
+    token: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """One token that was made, and what else it might have been."""
+
+    top_logprobs: tuple[_Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Logprobs:
+    content: tuple[_Position, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Continuation:
+    """A choice of a chat completion that continues the caller's words."""
+
+    logprobs: _Logprobs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Completion:
+    """The answer to a request for one more token: `choices` by OpenAI's protocol, the other by llama.cpp's."""
+
+    choices: tuple[_Continuation, ...] = ()
+    completion_probabilities: tuple[_Position, ...] = ()
+
+    @property
+    def likeliest(self) -> list[tuple[str, float]]:
+        positions = self.completion_probabilities or tuple(
+            position for choice in self.choices if choice.logprobs for position in choice.logprobs.content
+        )
+        return [(token.token, token.logprob) for position in positions[:1] for token in position.top_logprobs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    prompt: str
+
+
 class OpenAIModel:
     """A language model behind HTTP.
 
@@ -63,15 +113,16 @@ class OpenAIModel:
         headers = {"Authorization": f"Bearer {api_key}"}
         if embedded:
             headers["Connection"] = "close"  # llama.cpp drops kept connections without a word
-        self._client = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=None)
+        self._client = httpx.AsyncClient(headers=headers, timeout=None)
+        self._api = base_url.rstrip("/")
+        self._llamacpp = self._api.removesuffix("/v1")  # its own interface lies beside OpenAI's
         self._settings = settings
         self._slots = Slots(settings.slots) if embedded else None
 
     async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
         """Text fragments of the reply. Raises EngineTimeout, EngineOverloaded, EngineCrashed."""
-        request = self._client.build_request(
-            "POST", "/chat/completions", json=self._body(messages, call_id, max_tokens)
-        )
+        body = self._body(messages, call_id, max_tokens)
+        request = self._client.build_request("POST", f"{self._api}/chat/completions", json=body)
         within_s = self._settings.first_token_s
         try:
             async with asyncio.timeout(within_s):
@@ -85,16 +136,51 @@ class OpenAIModel:
                 if text:
                     within_s = self._settings.next_token_s
                     yield text
-        except (TimeoutError, httpx.HTTPError, msgspec.MsgspecError) as wrong:
+        except _WRONG as wrong:
             raise _translated(wrong) from wrong
         finally:
             await response.aclose()
 
-    async def warm(self, messages: Sequence[Message], call_id: str) -> None:
-        """Have the server read `messages`; costs it one token. Raises as `stream` does."""
-        async with aclosing(self.stream(messages, call_id, max_tokens=1)) as stream:
-            async for _ in stream:
-                pass
+    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
+        """Have the server read `messages`; costs it one token.
+
+        The probability that the last message, the caller's words so far, may end there; None when the server does not
+        say. Raises as `stream` does.
+        """
+        words = open_ended(messages[-1].content) if messages[-1].role == "user" else ""
+        try:
+            async with asyncio.timeout(self._settings.first_token_s):
+                if not words:
+                    await self._chat(self._body(messages, call_id, 1))
+                    return None
+                extend = self._extend_embedded if self._slots else self._extend
+                answer = await extend([*messages[:-1], Message("user", words)], call_id)
+                likeliest = msgspec.json.decode(answer.content, type=_Completion).likeliest
+        except _WRONG as wrong:
+            raise _translated(wrong) from wrong
+        return p_end(likeliest) if likeliest else None
+
+    async def _extend(self, messages: Sequence[Message], call_id: str) -> httpx.Response:
+        """What may follow the last message, by OpenAI's protocol with vLLM's two flags for an unfinished message."""
+        unfinished = {"add_generation_prompt": False, "continue_final_message": True}
+        chances = {"logprobs": True, "top_logprobs": _LIKELIEST}
+        return await self._chat(self._body(messages, call_id, 1) | unfinished | chances)
+
+    async def _extend_embedded(self, messages: Sequence[Message], call_id: str) -> httpx.Response:
+        """The same by llama.cpp's own: the rendered prompt, cut off behind the caller's last word."""
+        rendered = await self._post(f"{self._llamacpp}/apply-template", {"messages": _plain(messages)})
+        prompt = msgspec.json.decode(rendered.content, type=_Rendered).prompt
+        words = messages[-1].content
+        body = {"prompt": prompt[: prompt.rindex(words) + len(words)], "n_predict": 1, "n_probs": _LIKELIEST}
+        return await self._post(f"{self._llamacpp}/completion", body | self._own_options(call_id))
+
+    async def _chat(self, body: dict[str, Any]) -> httpx.Response:
+        return await self._post(f"{self._api}/chat/completions", body | {"stream": False})
+
+    async def _post(self, url: str, body: dict[str, Any]) -> httpx.Response:
+        response = await self._client.post(url, json=body)
+        response.raise_for_status()
+        return response
 
     async def close(self) -> None:
         """Close idle connections."""
@@ -103,12 +189,19 @@ class OpenAIModel:
     def _body(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._settings.model,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "messages": _plain(messages),
             "max_tokens": max_tokens,
             "temperature": _TEMPERATURE,
             "stream": True,
         }
-        return {**body, **_EMBEDDED, "id_slot": self._slots.of(call_id)} if self._slots else body
+        return body | self._own_options(call_id)
+
+    def _own_options(self, call_id: str) -> dict[str, Any]:
+        return {**_EMBEDDED, "id_slot": self._slots.of(call_id)} if self._slots else {}
+
+
+def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 async def _next_text(lines: AsyncIterator[str], within_s: float) -> str | None:
@@ -136,4 +229,4 @@ def _translated(wrong: Exception) -> EngineError:
         return EngineCrashed(_ENGINE, f"the server answered with status {wrong.response.status_code}")
     if isinstance(wrong, httpx.HTTPError):
         return EngineCrashed(_ENGINE, "the connection to the server failed")
-    return EngineCrashed(_ENGINE, "the server's stream is not what the protocol says")
+    return EngineCrashed(_ENGINE, "what the server sends is not what the protocol says")

@@ -23,5 +23,9 @@ class LanguageModel(Protocol):
         Closing the generator frees the server's slot at once. Raises EngineError.
         """
 
-    async def warm(self, messages: Sequence[Message], call_id: str) -> None:
-        """Have the server read `messages` ahead, so that a reply to them begins sooner. Raises EngineError."""
+    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
+        """Have the server read `messages` ahead, so that a reply to them begins sooner.
+
+        When the last of them holds a caller's words so far: P(a sentence may end after them) in [0, 1], or None when
+        the server does not tell. Raises EngineError.
+        """

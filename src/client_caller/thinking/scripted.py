@@ -42,6 +42,7 @@ class ScriptedModel:
         finally:
             self.open_streams -= 1
 
-    async def warm(self, messages: Sequence[Message], call_id: str) -> None:
-        """Keep what was to be read ahead."""
+    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
+        """Keep what was to be read ahead; a scripted model has no opinion of it."""
         self.warmed.append(tuple(messages))
+        return None

@@ -1,0 +1,44 @@
+"""What the caller has said and nobody has answered yet; and what the language model thought of it.
+
+In:   words of pauses and interims, verdicts.     Out: the history that a reply would begin from.
+Rule: nothing here is history yet. It becomes so when the first word of an answer has been heard (see machine.py).
+"""
+
+from client_caller.conversation.actions import Turn
+from client_caller.conversation.dictation import bare
+from client_caller.conversation.memory import Memory
+
+
+class CallerWords:
+    """The caller's open turn. A text is what was decoded of it since the last answer was released."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._judged: list[str] = []
+        self._p_end: float | None = None
+        self.carried = ""  # words that were answered, but not yet heard to be answered
+        self.newest = ""  # what was decoded since
+
+    def all(self, text: str) -> str:
+        """All words that an answer to `text` would answer."""
+        return " ".join(filter(None, (self.carried, text)))
+
+    def history(self, text: str) -> tuple[Turn, ...]:
+        """What the language model reads for that answer."""
+        return self._memory.with_caller(self.all(text))
+
+    def differ(self, text: str, answered: str) -> bool:
+        """Whether an answer to `answered` no longer fits; case and marks do not count."""
+        return bare(self.all(text)) != bare(answered)
+
+    def close(self) -> None:
+        """The agent takes the floor; what comes next is decoded anew."""
+        self.carried, self.newest = self.all(self.newest), ""
+
+    def judge(self, read: str, p_end: float) -> None:
+        """Keep the model's verdict on the caller's turn as it was read."""
+        self._judged, self._p_end = bare(read), p_end
+
+    def verdict(self, text: str) -> float | None:
+        """P(a sentence may end after these words); None when they are not those judged last."""
+        return self._p_end if bare(self.history(text)[-1].text) == self._judged else None

@@ -1,0 +1,85 @@
+"""A silence of the caller: what is known of it, and when something is to be done about it.
+
+In:   instants and evidence, as they come.     Out: the next instant at which to act.
+Rule: no decision is made here; `machine.py` acts when an instant has come.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+from client_caller.conversation.languages import LANGUAGES
+from client_caller.conversation.policy import (
+    UNKNOWN,
+    Evidence,
+    Manner,
+    completeness,
+    patience,
+    settled_by_words,
+)
+
+_SCORE_AT_S: Final = 0.12
+"""Silence at which the turn model is asked. It judges the fall of the voice, which 0.1 s of silence shows; later its
+verdict grows with the silence itself, for unfinished sentences too. Gaps within words are over by then."""
+
+_DRAFT_TAKES_S: Final = 0.6
+"""So long before the end of the wait a draft is made of words that do not look complete: on two cores the first sound
+of an answer took 0.2 to 0.5 s. Sooner, it would most often be made in vain."""
+
+_GAP_S: Final = 0.3
+"""Silence before which no such draft is made; most gaps between words are over by then."""
+
+_DRAFT_FROM: Final = 0.5
+"""Completeness from which a draft is made at once."""
+
+_VERDICTS_WITHIN_S: Final = 0.4
+"""Silence at which a verdict that has not come is waited for no more: its engine is slow, the caller is not."""
+
+_ASK_AGAIN_S: Final = 1.0
+"""Silence after which a turn that could not be decoded is asked for again: long enough to be the end of most turns."""
+
+
+@dataclass(slots=True)
+class Pause:
+    """One silence. `number` counts from 1 in a call; `at` is the call time at which the voice stopped."""
+
+    number: int
+    at: float
+    said: str = ""  # what the agent said last
+    text: str | None = None  # all words of the caller's turn; None until they are decoded
+    p_end: float | None = None  # the language model's verdict on them
+    p_done: float | None = None  # the turn model's on the sound
+    failed: bool = False  # the transcriber gave up: the words will not come
+    scoring: bool = False  # the turn model has been asked
+    drafted: bool = False  # a draft was made of these words, or there are enough of them in this turn
+
+    def evidence(self, manner: Manner) -> Evidence:
+        """What there is to judge by."""
+        return Evidence(self.text or "", self.said, self.p_end, self.p_done, LANGUAGES[manner.language])
+
+    def score_at(self, manner: Manner) -> float:
+        """When to ask the turn model; never when it has been asked or the words are enough."""
+        needless = self.scoring or self.failed or (self.text and settled_by_words(self.evidence(manner)))
+        return math.inf if needless else self.at + _SCORE_AT_S
+
+    def draft_at(self, manner: Manner, slower: float) -> float:
+        """When to make a draft; never when there is one, or no words."""
+        if self.drafted or not self.text:
+            return math.inf
+        evidence = self.evidence(manner)
+        known = self.p_end is not None or settled_by_words(evidence)
+        if known and completeness(evidence) >= _DRAFT_FROM:
+            return self.at
+        return max(self.at + _GAP_S, self.commit_at(manner, slower) - _DRAFT_TAKES_S)
+
+    def commit_at(self, manner: Manner, slower: float) -> float:
+        """When the turn counts as over, by what is known now."""
+        if self.failed:
+            return self.at + _ASK_AGAIN_S
+        if self.text is None:
+            return self.at + manner.patient_s + manner.decode_within_s
+        evidence = self.evidence(manner)
+        p_end = UNKNOWN if self.p_end is None else self.p_end
+        p_done = UNKNOWN if self.p_done is None else self.p_done
+        otherwise = patience(replace(evidence, p_end=p_end, p_done=p_done), manner, slower)
+        return self.at + min(patience(evidence, manner, slower), max(otherwise, _VERDICTS_WITHIN_S))
