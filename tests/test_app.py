@@ -31,7 +31,7 @@ STREAM = "MZ" + "2" * 32
 class Broken:
     """An activity model with a bug that nobody foresaw."""
 
-    def probability(self, window: np.ndarray) -> float:
+    async def probability(self, window: np.ndarray) -> float:
         raise ZeroDivisionError("a bug")
 
     def reset(self) -> None:

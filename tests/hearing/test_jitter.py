@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_caller.audio.mulaw import decode
-from client_caller.hearing.jitter import JitterBuffer
+from client_caller.hearing.jitter import JitterBuffer, Run, Windows
 
 HOUR_S = 3600.0
 
@@ -84,3 +84,18 @@ def test_whatever_order_frames_come_in_they_are_heard_in_the_order_of_the_media_
     assert len(frames) == max(max(numbers) - first, 0) + 1  # as long as the media clock ran
     for place, frame in enumerate(frames):
         assert np.array_equal(frame, decode(bytes([first + place + 1]) * 160)) or not frame.any()
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), max_size=20))
+def test_windows_hold_all_sound_in_order_and_know_what_was_lost(runs):
+    """Runs of so many lost and so many heard samples; a heard one is 1."""
+    windows, taken = Windows(256), []
+    for lost, heard in runs:
+        windows.add(Run(np.repeat([0, 1], [lost, heard]).astype(np.float32), lost_s=lost / 8_000))
+        while (window := windows.take()) is not None:
+            taken.append(window)
+    sound = np.concatenate([np.repeat([0, 1], pair) for pair in runs] or [np.zeros(0)])
+    assert len(taken) == len(sound) // 256
+    for n, (samples, known) in enumerate(taken):
+        assert np.array_equal(samples, sound[n * 256 : (n + 1) * 256])
+        assert known == (samples.sum() >= 128)

@@ -1,5 +1,6 @@
 """The listener, with loudness for a voice: instants, sound, and turns."""
 
+import asyncio
 import logging
 
 import numpy as np
@@ -35,13 +36,20 @@ class Caller:
 
     def says(self, *parts: np.ndarray) -> "Caller":
         line = mulaw.encode(np.concatenate(parts).astype(np.float32))
-        for start in range(0, len(line), self._frame):
-            chunk = line[start : start + self._frame]
+        asyncio.run(self._send([line[start : start + self._frame] for start in range(0, len(line), self._frame)]))
+        return self
+
+    def loses(self, seconds: float) -> "Caller":
+        """Speak on for so long while nothing gets through."""
+        self._said += round(seconds * 8_000)
+        return self
+
+    async def _send(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
             media_s = self._said / 8_000
             self._said += len(chunk)
             now = self._said / 8_000 + self._late_s
-            self.events += [(now, event) for event in self.listener.feed(chunk, media_s, now)]
-        return self
+            self.events += [(now, event) for event in await self.listener.feed(chunk, media_s, now)]
 
 
 def test_onset_and_offset_are_dated_to_the_sound_and_told_soon():
@@ -61,12 +69,16 @@ def test_a_line_whose_every_frame_is_late_is_dated_by_its_first_frame():
 def test_a_burst_after_a_stall_is_no_pause_and_moves_no_instant():
     listener = Listener(LoudnessActivity(), HearingSettings())
     line = mulaw.encode(np.concatenate((silence(1), voice(2), silence(1))))
-    events = []
-    for n in range(0, len(line), 160):
-        ends_s = (n + 160) / 8_000
-        now = 2.0 if 1.2 < ends_s < 2.0 else ends_s
-        events += listener.feed(line[n : n + 160], n / 8_000, now)
-    started, paused = events
+
+    async def listen() -> list[SpeechStarted | SpeechPaused]:
+        events = []
+        for n in range(0, len(line), 160):
+            ends_s = (n + 160) / 8_000
+            now = 2.0 if 1.2 < ends_s < 2.0 else ends_s
+            events += await listener.feed(line[n : n + 160], n / 8_000, now)
+        return events
+
+    started, paused = asyncio.run(listen())
     assert started.at == pytest.approx(1.0, abs=WINDOW_S)
     assert paused.at == pytest.approx(3.0, abs=WINDOW_S)
 
@@ -79,15 +91,20 @@ def test_a_burst_after_a_stall_is_no_pause_and_moves_no_instant():
 )
 def test_events_alternate_in_time_and_never_lie_in_the_future_on_a_bad_line(script):
     """Chunks of any size, late by anything, now and then lost."""
-    listener, media_s, now, events = Listener(LoudnessActivity(), HearingSettings()), 0.0, 0.0, []
-    for loud, frames, late_s, lost in script:
-        media_s += 0.02 * lost if lost > 6 else 0.0
-        chunk = mulaw.encode(voice(0.02 * frames) if loud else silence(0.02 * frames))
-        now = max(now, media_s + len(chunk) / 8_000 + late_s)
-        fresh = listener.feed(chunk, media_s, now)
-        assert all(event.at <= now for event in fresh)
-        events += fresh
-        media_s += len(chunk) / 8_000
+
+    async def listen() -> list[SpeechStarted | SpeechPaused]:
+        listener, media_s, now, events = Listener(LoudnessActivity(), HearingSettings()), 0.0, 0.0, []
+        for loud, frames, late_s, lost in script:
+            media_s += 0.2 * lost if lost > 6 else 0.0
+            chunk = mulaw.encode(voice(0.02 * frames) if loud else silence(0.02 * frames))
+            now = max(now, media_s + len(chunk) / 8_000 + late_s)
+            fresh = await listener.feed(chunk, media_s, now)
+            assert all(event.at <= now for event in fresh)
+            events += fresh
+            media_s += len(chunk) / 8_000
+        return events
+
+    events = asyncio.run(listen())
     assert all(isinstance(e, SpeechStarted if n % 2 == 0 else SpeechPaused) for n, e in enumerate(events))
     assert [e.at for e in events] == sorted(e.at for e in events)
 
@@ -110,7 +127,7 @@ def test_a_turn_holds_its_voice_with_the_preroll_and_not_the_silence_around_it()
 
 def test_a_long_pause_within_a_turn_is_not_decoded():
     listener = Caller().says(silence(1), voice(0.5), silence(3), voice(0.5), silence(0.3)).listener
-    assert len(listener.turn_audio().samples) / 16_000 < 2.0
+    assert len(listener.turn_audio().samples) / 16_000 < 2.1
 
 
 def test_recent_audio_holds_every_silence_and_ends_now():
@@ -146,29 +163,45 @@ def test_a_closed_turn_is_forgotten_and_a_voice_that_has_set_in_is_kept():
 
 
 def test_a_notable_loss_is_logged(caplog):
-    listener = Listener(LoudnessActivity(), HearingSettings())
+    caller = Caller()
     with caplog.at_level(logging.WARNING, "client_caller.hearing"):
-        listener.feed(bytes(160), 0.0, 0.02)
-        listener.feed(bytes(160), 0.1, 0.12)
+        caller.says(silence(0.02)).loses(0.08).says(silence(0.02))
         assert not caplog.records
-        listener.feed(bytes(160), 0.5, 0.52)
+        caller.loses(0.38).says(silence(0.02))
     assert [record.lost_ms for record in caplog.records] == [380]
 
 
-class ForgetfulActivity:
-    """Never hears a voice, and counts how often it was told to forget."""
-
-    resets = 0
-
-    def probability(self, window: np.ndarray) -> float:
-        return 0.05
-
-    def reset(self) -> None:
-        self.resets += 1
+@pytest.mark.parametrize("lost_s", [0.02, 0.3, 0.9])
+def test_sound_that_is_lost_while_the_caller_speaks_is_no_pause(lost_s):
+    events = Caller().says(silence(1), voice(1)).loses(lost_s).says(voice(1), silence(1)).events
+    assert [type(event) for _, event in events] == [SpeechStarted, SpeechPaused]
+    assert events[1][1].at == pytest.approx(3.0 + lost_s, abs=WINDOW_S)
 
 
-def test_the_activity_model_forgets_every_two_quiet_seconds():
-    activity = ForgetfulActivity()
-    listener = Listener(activity, HearingSettings())
-    listener.feed(bytes([mulaw.SILENCE]) * 8_000 * 4, 0.0, 4.0)
-    assert activity.resets == 2
+def test_sound_that_stays_away_for_more_than_a_second_is_a_pause():
+    events = Caller().says(silence(1), voice(1)).loses(1.5).says(voice(1), silence(1)).events
+    assert [type(event) for _, event in events] == [SpeechStarted, SpeechPaused] * 2
+    assert events[1][1].at == pytest.approx(2.0, abs=WINDOW_S)
+
+
+def test_lost_silence_starts_nothing():
+    assert Caller().says(silence(1)).loses(0.5).says(silence(1)).loses(3).says(silence(1)).events == []
+
+
+def test_a_caller_who_stops_while_sound_is_lost_is_noticed_when_it_is_back():
+    (_, _), (noticed, paused) = Caller().says(silence(1), voice(1)).loses(0.4).says(silence(1)).events
+    assert paused.at == pytest.approx(2.0, abs=WINDOW_S)
+    assert noticed == pytest.approx(2.4 + 0.064, abs=2 * WINDOW_S)
+
+
+def test_the_voice_of_a_turn_is_counted_over_its_pauses_and_the_silence_since():
+    caller = Caller().says(silence(1), voice(0.5), silence(1), voice(0.5), silence(0.3))
+    assert caller.listener.voiced_s == pytest.approx(1.0, abs=4 * WINDOW_S)
+    assert caller.listener.silent_s == pytest.approx(0.3, abs=2 * WINDOW_S)
+    caller.says(voice(0.2))
+    assert caller.listener.silent_s == 0
+    caller.listener.close_turn()
+    assert caller.listener.voiced_s == pytest.approx(0.2, abs=2 * WINDOW_S)
+    caller.says(silence(1))
+    caller.listener.close_turn()
+    assert caller.listener.voiced_s == 0

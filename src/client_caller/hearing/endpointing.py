@@ -1,6 +1,6 @@
 """Endpointing: from speech probabilities to the onsets and offsets of an utterance.
 
-In:   one speech probability per 32 ms window, and the instant at which the window ended.
+In:   for each window of 32 ms its speech probability, whether it is quiet, and the instant at which it ended.
 Out:  `Onset` and `Offset` by turns, back-dated to the sound.
 Rule: nothing here knows of models, turns or clocks; instants are on whatever time line the windows are.
 """
@@ -28,6 +28,9 @@ _RESUME_S: Final = 0.3
 """How long after an utterance one voiced window is enough to go on with it: the pause may have been a gap between
 words, and a short soft word after it ("…know if") has no two windows of its own."""
 
+_LOST_FOR_GOOD_S: Final = 1.0
+"""Lost sound may have held voice or not; so much of it at a stretch, and nobody knows what was said."""
+
 _SLACK_S: Final = WINDOW_S / 8
 """Sums of window lengths are not exact."""
 
@@ -51,9 +54,13 @@ class Endpointer:
     """Finds the edges of the utterances of one call.
 
     An onset needs two windows of the last three at `speech_on`, or one at `speech_sure`; right after an utterance one
-    at `speech_on` will do. Within an utterance a window is voiced from `speech_off` up; the offset is noticed once
-    `hangover_s` has passed without such a window. It is dated to the end of the last window at `speech_sure`, but at
-    most the time that Silero takes to fall before the end of the last voiced one, for a quiet word may stay unsure.
+    at `speech_on` will do. Within an utterance a window is voiced from `speech_off` up, unless it is quiet: loudness
+    falls with the voice, Silero's probability some windows later. The offset is noticed once `hangover_s` has passed
+    without a voiced window, or twice as much while the probability still is at `speech_sure`, as it is in the stop
+    of a consonant. It is dated to the end of the last voiced window at `speech_sure`, but at most the time that Silero
+    takes to fall before the end of the last voiced one, for a quiet word may stay unsure.
+
+    Lost windows are neither voice nor silence, until they are too many.
     """
 
     def __init__(self, settings: HearingSettings) -> None:
@@ -61,26 +68,48 @@ class Endpointer:
         self._recent: deque[tuple[float, float]] = deque(maxlen=_ONSET_WINDOWS)  # (probability, start), newest last
         self._in_speech = False
         self._voiced_until = self._sure_until = self._voiced_s = 0.0
+        self._silent_s = self._lost_s = 0.0
 
     @property
     def in_speech(self) -> bool:
         """Whether an onset awaits its offset."""
         return self._in_speech
 
-    def feed(self, p: float, ends_at: float) -> Onset | Offset | None:
-        """What the window with speech probability `p` that ended at `ends_at` brings to light."""
+    @property
+    def voiced_s(self) -> float:
+        """Seconds of voice in this utterance, or in the last one."""
+        return self._voiced_s
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds of silence heard since the last voiced window; what was lost does not count."""
+        return self._silent_s
+
+    def feed(self, p: float, ends_at: float, quiet: bool = False) -> Onset | Offset | None:
+        """What the window with speech probability `p` that ended at `ends_at` brings to light.
+
+        quiet: the window is too near the noise of the line to hold the voice that was heard before.
+        """
+        self._lost_s = 0.0
+        self._silent_s += WINDOW_S
         if not self._in_speech:
-            return self._listen_for_onset(p, ends_at)
-        if p >= self._settings.speech_sure:
-            self._sure_until = ends_at
-        if p >= self._settings.speech_off:
-            self._voiced_until = ends_at
+            return self._listen_for_onset(0.0 if quiet else p, ends_at)
+        if p >= self._settings.speech_off and not quiet:
+            self._voiced_until, self._silent_s = ends_at, 0.0
             self._voiced_s += WINDOW_S
+            if p >= self._settings.speech_sure:
+                self._sure_until = ends_at
             return None
-        if ends_at - self._voiced_until < self._settings.hangover_s - _SLACK_S:
+        enough_s = self._settings.hangover_s * (2 if p >= self._settings.speech_sure else 1)
+        return self._stop() if self._silent_s >= enough_s - _SLACK_S else None
+
+    def lose(self) -> Offset | None:
+        """The next window was lost on its way here."""
+        self._lost_s += WINDOW_S
+        if self._lost_s < _LOST_FOR_GOOD_S:
             return None
-        self._in_speech = False
-        return Offset(max(self._sure_until, self._voiced_until - _FALL_S), self._voiced_s)
+        self._recent.clear()
+        return self._stop() if self._in_speech else None
 
     def _listen_for_onset(self, p: float, ends_at: float) -> Onset | None:
         self._recent.append((p, ends_at - WINDOW_S))
@@ -91,6 +120,10 @@ class Endpointer:
             return None
         self._recent.clear()
         self._in_speech = True
-        self._voiced_until, self._voiced_s = ends_at, len(voiced) * WINDOW_S
+        self._voiced_until, self._voiced_s, self._silent_s = ends_at, len(voiced) * WINDOW_S, 0.0
         self._sure_until = ends_at if p >= self._settings.speech_sure else voiced[0] + WINDOW_S
         return Onset(voiced[0])
+
+    def _stop(self) -> Offset:
+        self._in_speech = False
+        return Offset(max(self._sure_until, self._voiced_until - _FALL_S), self._voiced_s)

@@ -1,7 +1,8 @@
 """The jitter buffer: inbound mu-law made into one continuous run of sound.
 
 In:   chunks of mu-law bytes of any size, each with the media time of its first byte.
-Out:  samples without holes: what was lost is filled with silence, what comes twice or too late is dropped.
+Out:  samples without holes: what was lost is filled with silence, what comes twice or too late is dropped. Then the
+      same in windows of equal length, which know whether they were heard or lost.
 Rule: the clock is the carrier's media time. When a chunk arrives is of no interest here.
 
 Media comes over TCP, so chunks keep their order; what is missing was lost before the carrier or discarded by it, and
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from client_caller.audio.frame import FRAME_S, LINE_HZ, Samples
 from client_caller.audio.mulaw import decode
@@ -64,3 +66,25 @@ class JitterBuffer:
             return Run(fresh)
         self._expected = start + len(samples)
         return Run(np.concatenate((np.zeros(ahead, np.float32), samples)), lost_s=ahead / LINE_HZ)
+
+
+class Windows:
+    """Cuts one call's sound into windows of `size` samples."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._samples: Samples = np.zeros(0, np.float32)
+        self._lost: NDArray[np.bool_] = np.zeros(0, np.bool_)
+
+    def add(self, run: Run) -> None:
+        """More sound, to be taken."""
+        self._samples = np.concatenate((self._samples, run.samples))
+        self._lost = np.concatenate((self._lost, np.arange(len(run.samples)) < round(run.lost_s * LINE_HZ)))
+
+    def take(self) -> tuple[Samples, bool] | None:
+        """The next window, shape (size,), and whether it was heard: at least half of it; None until it is complete."""
+        if len(self._samples) < self._size:
+            return None
+        window, self._samples = np.split(self._samples, [self._size])
+        lost, self._lost = np.split(self._lost, [self._size])
+        return window, 2 * int(lost.sum()) <= self._size

@@ -2,7 +2,8 @@
 
 In:   the line's mu-law chunks with their media time.
 Out:  SpeechStarted and SpeechPaused, back-dated; the sound to decode and to judge, at 16 kHz.
-Rule: glue. It starts no task and awaits nothing; which transcriber or turn model gets the sound is not its business.
+Rule: glue. It starts no task and awaits voice activity only; which transcriber or turn model gets the sound is not
+      its business.
 
 **The call clock.** Events carry call time, but sound is dated by the sound that came before it. The two are tied at the
 first chunk, which had ended when it arrived. A chunk that arrives sooner, measured by its sound, shows that those
@@ -18,10 +19,12 @@ import numpy as np
 
 from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.audio.resample import Resampler
-from client_caller.conversation.events import SpeechPaused, SpeechStarted
+from client_caller.conversation.events import Interim, SpeechPaused, SpeechStarted
 from client_caller.hearing.caller_turn import CallerTurn, Tail
-from client_caller.hearing.endpointing import WINDOW_S, WINDOW_SAMPLES, Endpointer, Onset
-from client_caller.hearing.jitter import JitterBuffer, Run
+from client_caller.hearing.ears import Ears
+from client_caller.hearing.endpointing import WINDOW_S, WINDOW_SAMPLES, Offset, Onset
+from client_caller.hearing.interims import Interims
+from client_caller.hearing.jitter import JitterBuffer, Run, Windows
 from client_caller.hearing.protocols import VoiceActivity
 from client_caller.hearing.tape import Tape
 from client_caller.settings import HearingSettings
@@ -32,12 +35,6 @@ _MODEL_HZ: Final = 16_000
 _KEPT_S: Final = 30.0
 _DRIFT: Final = 1e-4
 _NOTABLE_LOSS_S: Final = 0.2
-
-_QUIET: Final = 0.1
-_QUIET_WINDOWS: Final = 5
-_RESET_AFTER_WINDOWS: Final = round(2.0 / WINDOW_S)
-"""Music leaves Silero deaf to the voice after it: 864 ms to the next onset after 20 s of a chord, 416 ms with a reset.
-So it forgets every two seconds while nobody speaks, at five quiet windows in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +49,26 @@ class Listener:
     """Hears one caller.
 
     Feed it the line's audio. At a pause, decode `turn_audio().samples` and hand the text to `decoded`, which answers
-    with all words of the turn so far; what is settled is not decoded again (see caller_turn.py).
+    with all words of the turn so far; what is settled is not decoded again (see caller_turn.py). When `interim_due`,
+    do the same with `interim_audio` and `interim`; when the pause comes, `words` may have them already.
     """
 
     def __init__(self, activity: VoiceActivity, settings: HearingSettings) -> None:
-        self._activity = activity
         self._jitter = JitterBuffer()
-        self._endpointer = Endpointer(settings)
+        self._unseen = Windows(WINDOW_SAMPLES)
+        self._seen = 0  # windows
+        self._ears = Ears(activity, settings)
         self._turn = CallerTurn(settings.preroll_s)
         self._upsampler = Resampler(LINE_HZ, _MODEL_HZ)
         self._tape = Tape(_MODEL_HZ, _KEPT_S)
-        self._unseen: Samples = np.zeros(0, np.float32)  # less than a window, not yet shown to the activity model
         self._heard_s = 0.0  # length of all sound so far
         self._zero_at: float | None = None  # call time of the first sample of the sound
         self._last_at = 0.0  # of the last event
-        self._windows = self._quiet_windows = self._windows_since_reset = 0
-        self._interim_every = round(settings.interim_s / WINDOW_S)  # windows; 0: never
-        self._spoken_windows = 0
+        self._voiced_before_s = 0.0  # in the turn's earlier utterances
+        self._interims = Interims(settings.interim_s)
         self._interim_due = False
 
-    def feed(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused]:
+    async def feed(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused]:
         """What this chunk, which begins at media time `media_s` and arrived at call time `now`, brings to light.
 
         Raises EngineError when the activity model fails.
@@ -79,14 +76,27 @@ class Listener:
         run = self._jitter.feed(mulaw, media_s)
         self._keep_time(run, now)
         self._tape.append(self._upsampler.feed(run.samples))
-        self._unseen = np.concatenate((self._unseen, run.samples))
-        events = []
-        while len(self._unseen) >= WINDOW_SAMPLES:
-            window, self._unseen = np.split(self._unseen, [WINDOW_SAMPLES])
-            event = self._see(window, now)
-            if event is not None:
-                events.append(event)
+        self._unseen.add(run)
+        events: list[SpeechStarted | SpeechPaused] = []
+        while (window := self._unseen.take()) is not None:
+            self._seen += 1
+            edge = await self._ears.feed(*window)
+            self._follow_voice(edge)
+            if isinstance(edge, Onset):
+                events.append(SpeechStarted(self._call_time(edge.at, now)))
+            elif isinstance(edge, Offset):
+                events.append(SpeechPaused(self._call_time(edge.at, now), edge.voiced_s))
         return events
+
+    @property
+    def voiced_s(self) -> float:
+        """Seconds of voice heard since the caller's turn began."""
+        return self._voiced_before_s + (self._ears.voiced_s if self._ears.in_speech else 0.0)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds of silence heard since the caller's last voiced window; 0 while the voice lasts."""
+        return self._ears.silent_s
 
     def interim_due(self) -> bool:
         """Whether the caller has spoken for long enough to be decoded in between; true once each time."""
@@ -95,13 +105,28 @@ class Listener:
 
     def turn_audio(self) -> TurnAudio:
         """The sound of the caller's turn up to now, but for what is frozen; long silences in it are cut short."""
-        tail = self._turn.tail(self._heard_s)
-        cuts = [self._tape.between(*cut) for cut in tail.cuts]
-        return TurnAudio(np.concatenate(cuts) if cuts else np.zeros(0, np.float32), tail)
+        return self._audio_of(self._turn.tail(self._heard_s))
+
+    def interim_audio(self) -> TurnAudio:
+        """The same while the caller speaks; in a long turn only up to the last lull, so that it can be settled."""
+        return self._audio_of(self._turn.interim_tail(self._heard_s))
+
+    def words(self) -> str | None:
+        """All words of the turn, if `decoded` or `interim` was given a text that holds all voice heard so far."""
+        return self._turn.words()
+
+    def holds_all(self, audio: TurnAudio) -> bool:
+        """Whether no voice has been heard but what is in `audio`."""
+        return self._turn.holds_all(audio.tail)
 
     def decoded(self, audio: TurnAudio, text: str) -> str:
         """All words of the turn that `audio` was taken from, as of then, now that `audio` has been read as `text`."""
         return self._turn.decoded(audio.tail, text)
+
+    def interim(self, audio: TurnAudio, text: str) -> Interim:
+        """The same as what is told while the caller speaks."""
+        agreed = self._turn.agreed(audio.tail, self.decoded(audio, text))
+        return Interim(agreed.text, agreed.stable)
 
     def recent_audio(self, seconds: float) -> Samples:
         """The last `seconds` of sound, silences and all, at 16 kHz."""
@@ -110,6 +135,7 @@ class Listener:
     def close_turn(self) -> None:
         """The caller's turn is over; an utterance that has already begun is the first of the next one."""
         self._turn.close()
+        self._voiced_before_s = 0.0
 
     def _keep_time(self, run: Run, now: float) -> None:
         length_s = len(run.samples) / LINE_HZ
@@ -123,32 +149,29 @@ class Listener:
             self._zero_at = latest_at
         self._zero_at = min(latest_at, self._zero_at + _DRIFT * length_s)
 
-    def _see(self, window: Samples, now: float) -> SpeechStarted | SpeechPaused | None:
-        p = self._activity.probability(window)
-        self._windows += 1
-        edge = self._endpointer.feed(p, self._windows * WINDOW_S)
-        self._refresh(p)
-        self._spoken_windows = self._spoken_windows + 1 if self._endpointer.in_speech else 0
-        if self._interim_every and self._spoken_windows:
-            self._interim_due |= self._spoken_windows % self._interim_every == 0
-        if edge is None:
-            return None
+    def _follow_voice(self, edge: Onset | Offset | None) -> None:
+        """Tell the turn where the voice sets in and stops, also for lulls too short to be a pause."""
+        began_s = (self._seen - 1) * WINDOW_S
+        voiced = self._ears.voiced
         if isinstance(edge, Onset):
             self._turn.started(edge.at)
-            return SpeechStarted(self._call_time(edge.at, now))
-        self._turn.paused(edge.at, edge.voiced_s)
-        return SpeechPaused(self._call_time(edge.at, now), edge.voiced_s)
+        elif isinstance(edge, Offset):
+            self._turn.paused(edge.at)
+            self._voiced_before_s += edge.voiced_s
+            self._interims.forget()  # the pause is decoded anyway
+            self._interim_due = False
+        elif self._ears.in_speech and voiced != self._turn.speaking:
+            (self._turn.started if voiced else self._turn.paused)(began_s)
+        if self._ears.in_speech:
+            self._interim_due |= self._interims.feed(voiced)
+
+    def _audio_of(self, tail: Tail) -> TurnAudio:
+        sound = [self._tape.between(*cut) for cut in tail.cuts]
+        silence = np.zeros(round(tail.silence_s * _MODEL_HZ), np.float32)
+        return TurnAudio(np.concatenate((*sound, silence)), tail)
 
     def _call_time(self, heard_s: float, now: float) -> float:
         """Call time of an instant of the sound; never before the last one given, never in the future."""
         assert self._zero_at is not None
         self._last_at = min(now, max(self._last_at, self._zero_at + heard_s))
         return self._last_at
-
-    def _refresh(self, p: float) -> None:
-        self._windows_since_reset += 1
-        self._quiet_windows = self._quiet_windows + 1 if p < _QUIET else 0
-        due = self._windows_since_reset >= _RESET_AFTER_WINDOWS and self._quiet_windows >= _QUIET_WINDOWS
-        if due and not self._endpointer.in_speech:
-            self._activity.reset()
-            self._windows_since_reset = 0

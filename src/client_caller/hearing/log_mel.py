@@ -41,15 +41,21 @@ def _filters() -> NDArray[np.float64]:
     return np.maximum(triangles, 0) * 2 / (high - low)
 
 
-_FILTERS: Final = _filters()
+_FILTER, _BIN = np.nonzero(_filters())
+_WEIGHT: Final = _filters()[_FILTER, _BIN]
+_STARTS: Final = np.searchsorted(_FILTER, np.arange(_BINS))
+"""Each filter covers a few neighbouring bins of the spectrum; they stand here one filter after the other. The product
+with the whole matrix, nearly all zeros, would wake the threads of NumPy's linear algebra, which then wait spinning:
+several times the processor time of the rest."""
 
 
 def log_mel(samples: Samples) -> NDArray[np.float32]:
     """Features of shape (80, n // 160) for n samples, n >= 201."""
     padded = np.pad(samples.astype(np.float64), _FFT // 2, mode="reflect")
     windows = sliding_window_view(padded, _FFT)[:-_HOP:_HOP] * _WINDOW
-    power = np.abs(np.fft.rfft(windows, axis=1)) ** 2
-    loudness = np.log10(np.maximum(_FILTERS @ power.T, 1e-10))
+    spectrum = np.fft.rfft(windows, axis=1)
+    power = spectrum.real**2 + spectrum.imag**2
+    loudness = np.log10(np.maximum(np.add.reduceat(power[:, _BIN] * _WEIGHT, _STARTS, axis=1).T, 1e-10))
     loudness = np.maximum(loudness, loudness.max() - 8)
     scaled: NDArray[np.float32] = ((loudness + 4) / 4).astype(np.float32)
     return scaled

@@ -11,11 +11,11 @@ Samples = NDArray[np.float32]
 class VoiceActivity(Protocol):
     """Speech probability, window by window, with the state of ONE call.
 
-    Synchronous on purpose: a window costs about 0.1 ms, less than handing it to a thread.
+    Ask for one window at a time. A cancelled question leaves the state as it was.
     """
 
-    def probability(self, window: Samples) -> float:
-        """P(speech) in [0, 1] of the next window. window: shape (256,), 8 kHz, [-1, 1]."""
+    async def probability(self, window: Samples) -> float:
+        """P(speech) in [0, 1] of the next window. window: shape (256,), 8 kHz, [-1, 1]. Raises EngineError."""
 
     def reset(self) -> None:
         """Forget everything heard so far."""

@@ -17,7 +17,7 @@ class LoudnessActivity:
     def __init__(self, above_dbfs: float = -40.0) -> None:
         self._above_dbfs = above_dbfs
 
-    def probability(self, window: Samples) -> float:
+    async def probability(self, window: Samples) -> float:
         """0.99 for a loud window, 0.01 for any other."""
         return 0.99 if level_dbfs(window) > self._above_dbfs else 0.01
 

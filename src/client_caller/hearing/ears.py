@@ -1,0 +1,75 @@
+"""The ears of one call: voice activity, loudness and endpointing, joined.
+
+In:   windows of sound, heard or lost.     Out: onsets and offsets.
+Rule: instants are seconds of the caller's sound. Lost windows are counted, but never shown to the model.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from client_caller.audio.frame import Samples
+from client_caller.audio.levels import level_dbfs
+from client_caller.hearing.endpointing import WINDOW_S, Endpointer, Offset, Onset
+from client_caller.hearing.loudness import Loudness
+from client_caller.hearing.protocols import VoiceActivity
+from client_caller.settings import HearingSettings
+
+_QUIET: Final = 0.1
+_QUIET_WINDOWS: Final = 5
+_RESET_AFTER_WINDOWS: Final = round(2.0 / WINDOW_S)
+"""Music leaves Silero deaf to the voice after it: 864 ms to the next onset after 20 s of a chord, 416 ms with a reset.
+So it forgets every two seconds while nobody speaks: at five quiet windows in a row, or, in music that never lets the
+probability fall so low, when none was voiced for so long."""
+
+
+class Ears:
+    """Finds the caller's voice, however quiet the caller and however noisy the line."""
+
+    def __init__(self, activity: VoiceActivity, settings: HearingSettings) -> None:
+        self._activity = activity
+        self._speech_on = settings.speech_on
+        self._loudness = Loudness()
+        self._endpointer = Endpointer(settings)
+        self._windows = self._quiet_windows = self._unvoiced_windows = self._windows_since_reset = 0
+
+    @property
+    def in_speech(self) -> bool:
+        """Whether the caller is in the middle of an utterance."""
+        return self._endpointer.in_speech
+
+    @property
+    def voiced(self) -> bool:
+        """Whether the last window that was heard belongs to the utterance and is no lull in it."""
+        return self._endpointer.in_speech and self._endpointer.silent_s == 0
+
+    @property
+    def voiced_s(self) -> float:
+        """Seconds of voice in this utterance, or in the last one."""
+        return self._endpointer.voiced_s
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds of silence heard since the last voiced window."""
+        return self._endpointer.silent_s
+
+    async def feed(self, window: Samples, heard: bool) -> Onset | Offset | None:
+        """What the next window, shape (256,), brings to light. Raises EngineError when the model fails."""
+        self._windows += 1
+        if not heard:
+            return self._endpointer.lose()
+        self._loudness.feed(level_dbfs(window))
+        louder = np.clip(window * np.float32(10 ** (self._loudness.gain_db / 20)), -1.0, 1.0)
+        p = await self._activity.probability(louder)
+        edge = self._endpointer.feed(p, self._windows * WINDOW_S, self._loudness.is_quiet)
+        self._refresh(p)
+        return edge
+
+    def _refresh(self, p: float) -> None:
+        self._windows_since_reset += 1
+        self._quiet_windows = self._quiet_windows + 1 if p < _QUIET else 0
+        self._unvoiced_windows = self._unvoiced_windows + 1 if p < self._speech_on else 0
+        nobody = self._quiet_windows >= _QUIET_WINDOWS or self._unvoiced_windows >= _RESET_AFTER_WINDOWS
+        if nobody and self._windows_since_reset >= _RESET_AFTER_WINDOWS and not self._endpointer.in_speech:
+            self._activity.reset()
+            self._windows_since_reset = 0
