@@ -145,6 +145,18 @@ def test_an_error_of_the_work_goes_to_the_worker() -> None:
     run(main())
 
 
+def test_it_tells_which_orders_had_to_go_for_others() -> None:
+    async def main() -> None:
+        box = box_of(2)
+        assert [box.put(order) for order in "abc"] == [[], [], ["a"]]
+        async with box.take():
+            assert box.withdraw() == ["b", "c"]
+            assert box.withdraw() == []
+        assert box.put("d") == []
+
+    run(main())
+
+
 @pytest.mark.parametrize("orders", [(), ("a",)], ids=["while waiting", "while working"])
 def test_the_end_of_its_task_is_not_swallowed(orders: tuple[str, ...]) -> None:
     async def main() -> None:

@@ -21,7 +21,7 @@ from client_caller.conversation.events import (
     SpeechStarted,
 )
 from client_caller.conversation.machine import Conversation
-from client_caller.engines import INTERIM, Engines, EngineWork
+from client_caller.engines import Engines, EngineWork
 from client_caller.errors import EngineError, LineLost
 from client_caller.hearing.listener import Listener
 from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
@@ -166,7 +166,7 @@ class Call:
             match message:
                 case CallerAudio(mulaw=mulaw, media_s=media_s):
                     self._record_caller(mulaw, media_s, now)
-                    self._hear(mulaw, media_s, now)
+                    await self._hear(mulaw, media_s, now)
                 case MarkReturned(name=name):
                     for heard in self._playout.mark_returned(name, now):
                         self._happen(heard)
@@ -174,16 +174,16 @@ class Call:
                     self._happen(KeyPressed(key))
         raise _CallOver
 
-    def _hear(self, mulaw: bytes, media_s: float, now: float) -> None:
+    async def _hear(self, mulaw: bytes, media_s: float, now: float) -> None:
         try:
-            events = self._listener.feed(mulaw, media_s, now)
+            events = await self._listener.feed(mulaw, media_s, now)
         except EngineError as failure:  # deaf for a moment; the call goes on
             self._fact("engine failed", what=str(failure))
             return
         for event in events:
             self._happen(event)
         if self._listener.interim_due():
-            self._work.to_decode.put(INTERIM)
+            self._work.decode_interim()
 
     def _record_caller(self, mulaw: bytes, media_s: float, now: float) -> None:
         if self._media_began_at is None:

@@ -18,14 +18,14 @@ from client_caller.conversation.events import (
     Engine,
     EngineFailed,
     Event,
-    Interim,
     ReplyEnded,
     ReplyText,
     Transcript,
     TurnScored,
+    WordsScored,
 )
 from client_caller.errors import EngineError, EngineTimeout
-from client_caller.hearing.listener import Listener
+from client_caller.hearing.listener import Listener, TurnAudio
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
 from client_caller.mailbox import Mailbox
 from client_caller.speaking.protocol import Speech, Voice
@@ -82,6 +82,8 @@ class EngineWork:
         self.to_judge: Mailbox[int] = Mailbox()
         self.to_answer: Mailbox[StartReply | ReadAhead] = Mailbox()
         self.to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
+        self.interims_dropped = 0
+        self._decoding: TurnAudio | None = None
         self._call_id = call_id
         self._engines = engines
         self._limits = agent.limits
@@ -92,19 +94,44 @@ class EngineWork:
         self._fact = fact
 
     def decode(self, pause: int) -> None:
-        """Decode the turn as of this pause, at once: what is being decoded for an earlier instant is given up."""
-        self.to_decode.withdraw()
-        self.to_decode.put(pause)
+        """Find the words of the turn as of this pause, at once.
+
+        What is being decoded is waited for when it holds all the voice there is, and given up otherwise.
+        """
+        if self._decoding is None or not self._listener.holds_all(self._decoding):
+            self._count_dropped(self.to_decode.withdraw())
+        self._count_dropped(self.to_decode.put(pause))
+
+    def decode_interim(self) -> None:
+        """Decode what the caller is in the middle of saying, as soon as nothing else of this call is decoded."""
+        self._count_dropped(self.to_decode.put(INTERIM))
 
     async def find_words(self) -> None:
-        """Decode the caller's turn at each pause, and now and then in between."""
+        """Find the caller's words at each pause, and now and then in between."""
         while True:
             async with self.to_decode.take() as pause:
                 with self._reporting("transcriber", pause):
-                    audio = self._listener.turn_audio()
-                    text = await self._engines.transcriber.transcribe(audio.samples)
-                    words = self._listener.decoded(audio, text)
-                    self._happen(Interim(words) if pause == INTERIM else Transcript(pause, words))
+                    if pause == INTERIM:
+                        audio = self._listener.interim_audio()
+                        self._happen(self._listener.interim(audio, await self._transcribed(audio)))
+                    elif (known := self._listener.words()) is not None:
+                        self._happen(Transcript(pause, known))
+                    else:
+                        audio = self._listener.turn_audio()
+                        words = self._listener.decoded(audio, await self._transcribed(audio))
+                        self._happen(Transcript(pause, words))
+
+    async def _transcribed(self, audio: TurnAudio) -> str:
+        self._decoding = audio
+        try:
+            return await self._engines.transcriber.transcribe(audio.samples)
+        finally:
+            self._decoding = None
+
+    def _count_dropped(self, orders: Sequence[int]) -> None:
+        if INTERIM in orders:
+            self.interims_dropped += orders.count(INTERIM)
+            self._fact("interim dropped", so_far=self.interims_dropped)
 
     async def judge_turns(self) -> None:
         """Ask the turn model at each pause."""
@@ -126,7 +153,9 @@ class EngineWork:
 
     async def _read(self, history: Sequence[Turn]) -> None:
         with self._reporting("language model", 0):
-            await self._engines.language_model.warm(self._prompt.messages(history), self._call_id)
+            p_end = await self._engines.language_model.read_ahead(self._prompt.messages(history), self._call_id)
+            if history and history[-1].speaker == "caller" and history[-1].text:
+                self._happen(WordsScored(history[-1].text, p_end))
 
     async def _reply(self, order: StartReply) -> None:
         with self._reporting("language model", order.reply):

@@ -20,18 +20,24 @@ class Mailbox(Generic[Order]):
         self._orders: deque[Order] = deque(maxlen=limit)
         self._came = asyncio.Event()
         self._work: asyncio.Timeout | None = None
+        self._begun: list[Order] = []
 
-    def put(self, order: Order) -> None:
-        """Order this, too."""
+    def put(self, order: Order) -> list[Order]:
+        """Order this, too; tells which order had to go for it, if any."""
+        overtaken = [self._orders[0]] if len(self._orders) == self._orders.maxlen else []
         self._orders.append(order)
         self._came.set()
+        return overtaken
 
-    def withdraw(self) -> None:
-        """Neither begin what was ordered nor go on with what was begun."""
+    def withdraw(self) -> list[Order]:
+        """Neither begin what was ordered nor go on with what was begun; tells which orders those were."""
+        withdrawn = [*self._begun, *self._orders]
+        self._begun.clear()
         self._orders.clear()
         self._came.clear()
         if self._work is not None:
             self._work.reschedule(asyncio.get_running_loop().time())
+        return withdrawn
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[Order]:
@@ -41,6 +47,7 @@ class Mailbox(Generic[Order]):
         if not self._orders:
             self._came.clear()
         work = self._work = asyncio.timeout(None)
+        self._begun.append(order)
         try:
             async with work:
                 yield order
@@ -49,3 +56,4 @@ class Mailbox(Generic[Order]):
                 raise
         finally:
             self._work = None
+            self._begun.clear()

@@ -8,7 +8,7 @@ from rehearsed import TURNS, write_record
 from rich.console import Console
 
 from client_caller.conversation.actions import CancelReply, ClearPlayout, Release, Remember, Say, Turn
-from client_caller.conversation.events import EngineFailed, PlayedOut, SpeechPaused, SpeechStarted, Transcript
+from client_caller.conversation.events import EngineFailed, Interim, PlayedOut, SpeechPaused, SpeechStarted, Transcript
 from client_caller.records.flight import ActionEntry, Entry, EventEntry, read_record
 from client_caller.rehearsal.live import LiveView, turn_table
 from client_caller.rehearsal.timeline import join
@@ -60,6 +60,13 @@ def test_the_terminal_shows_who_speaks() -> None:
     assert "○ the caller pauses" in drawn_on_a_terminal(CALLER_SPEAKS, DRAFT)
     assert "● the agent speaks" in drawn_on_a_terminal(CALLER_SPEAKS, DRAFT, ANSWER)
     assert "○ nobody speaks" in drawn_on_a_terminal(CALLER_SPEAKS, DRAFT, ANSWER, HISTORY)
+
+
+def test_the_callers_words_grow_while_they_are_spoken_the_unsettled_ones_dimmed() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=90, color_system="standard")
+    with LiveView(console) as view:
+        view.show([*CALLER_SPEAKS, EventEntry(65.5, Interim("a table [bold]for", 2))])
+    assert "a table \x1b[2m[bold]for\x1b[0m …" in re.sub(r"(\x1b\[0m) (\x1b\[2m)", " ", console.file.getvalue())
 
 
 def test_a_draft_is_called_one_until_it_is_released() -> None:

@@ -21,13 +21,11 @@ import numpy as np
 from client_caller.audio.frame import Samples
 from client_caller.audio.levels import at_level
 from client_caller.errors import EngineCrashed, ModelUnavailable
-from client_caller.hearing.plausible import believed, holds_voice
+from client_caller.hearing.plausible import LEVEL_DBFS, believed, holds_voice
 from client_caller.hearing.workers import Workers
 
 _ENGINE: Final = "transcriber"
 _HZ: Final = 16_000
-_LEVEL_DBFS: Final = -20.0
-"""Its word error rate varies by a factor of two with the level of the sound; at this one it is lowest."""
 
 _TINY: Final = 0
 _HEADER_VERSION: Final = 20_000
@@ -87,7 +85,7 @@ class MoonshinePool:
         return handle
 
     def _decode(self, samples: Samples) -> str:
-        sound = np.ascontiguousarray(at_level(samples, _LEVEL_DBFS), np.float32)
+        sound = np.ascontiguousarray(at_level(samples, LEVEL_DBFS), np.float32)
         found = ctypes.POINTER(_Transcript)()
         handle = self._idle.get()
         try:

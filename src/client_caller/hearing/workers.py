@@ -1,7 +1,7 @@
 """Worker threads for models that take longer than the event loop may wait.
 
 In:   a job: a function and its arguments.     Out: its result, awaited.
-Rule: at most `_WAITING` jobs a worker wait; beyond that a job is refused, for a decode that comes so late is worthless.
+Rule: only so many jobs wait; beyond that a job is refused, for a decode that comes so late is worthless.
 """
 
 import asyncio
@@ -22,13 +22,14 @@ Result = TypeVar("Result")
 class Workers:
     """`count` threads that work for `engine` (its name in errors).
 
-    patient: they run only when nothing else wants to, where the system can do that (Linux).
+    patient: they run only when nothing else wants to, where the system can do that (Linux);
+    waiting: how many jobs may wait for each of them.
     """
 
-    def __init__(self, engine: str, count: int, *, patient: bool = False) -> None:
+    def __init__(self, engine: str, count: int, *, patient: bool = False, waiting: int = _WAITING) -> None:
         self._engine = engine
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=engine, initializer=_give_way if patient else None)
-        self._limit = count * (1 + _WAITING)
+        self._limit = count * (1 + waiting)
         self._awaited = 0
 
     async def run(self, work: Callable[[*Job], Result], *job: *Job) -> Result:

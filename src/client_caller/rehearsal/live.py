@@ -35,7 +35,7 @@ class LiveView:
         self._now = 0.0
         self._caller_speaks = False
         self._caller_since: float | None = None  # the caller's turn is not history yet
-        self._words = ""
+        self._words = Text()
         self._pieces: dict[int, list[str]] = {}  # by reply
         self._heard: dict[tuple[int, int], int] = {}  # words, by reply and piece
         self._agent_since: float | None = None  # nor is the agent's, perhaps
@@ -68,8 +68,10 @@ class LiveView:
                 self._caller_since = self._now if self._caller_since is None else self._caller_since
             case ev.SpeechPaused():
                 self._caller_speaks = False
-            case ev.Transcript(_, text) | ev.Interim(text):
-                self._words = text
+            case ev.Transcript(_, text):
+                self._words = Text(text)
+            case ev.Interim(text, stable):
+                self._words = _with_rest_dimmed(text, stable)
             case ev.PlayedOut(reply, piece, words, _):
                 self._heard[reply, piece] = words
             case ev.EngineFailed(engine):
@@ -94,7 +96,7 @@ class LiveView:
     def _settle(self, turn: act.Turn) -> None:
         """A turn has become history: print it for good."""
         if turn.speaker == "caller":
-            since, self._caller_since, self._words = self._caller_since, None, ""
+            since, self._caller_since, self._words = self._caller_since, None, Text()
         else:
             self._pieces.pop(self._audible or 0, None)
             since, self._agent_since, self._audible = self._agent_since, None, None
@@ -106,7 +108,8 @@ class LiveView:
     def _scene(self) -> RenderableType:
         rows: list[tuple[float, RenderableType]] = []
         if (since := self._caller_since) is not None:
-            rows.append((since, _row(since, "caller", Text(self._words + (" …" if self._caller_speaks else "")))))
+            more = Text(" …" if self._caller_speaks else "")
+            rows.append((since, _row(since, "caller", self._words + more)))
         for reply, pieces in self._pieces.items():
             if reply == self._audible and (since := self._agent_since) is not None:
                 rows.append((since, _row(since, "agent", self._spoken(reply))))
@@ -117,12 +120,8 @@ class LiveView:
 
     def _spoken(self, reply: int) -> Text:
         """A reply's words, those not yet heard dimmed."""
-        text = Text()
-        for piece, words in enumerate(said.split() for said in self._pieces[reply]):
-            heard = self._heard.get((reply, piece), 0)
-            for index, word in enumerate(words):
-                text.append(word + " ", "" if index < heard else "dim")
-        return text
+        pieces = enumerate(self._pieces[reply])
+        return Text(" ").join(_with_rest_dimmed(said, self._heard.get((reply, piece), 0)) for piece, said in pieces)
 
     def _floor(self) -> str:
         if self._caller_speaks:
@@ -147,6 +146,11 @@ def turn_table(turns: Sequence[TurnFigures]) -> Table:
         heard = Text("cut off", "red") if turn.cut_off else _milliseconds(turn.voice_to_voice_s)
         table.add_row(str(number), Text(turn.caller_text), *map(_milliseconds, stages), heard)
     return table
+
+
+def _with_rest_dimmed(said: str, words: int) -> Text:
+    """Plain are the first `words` words of it."""
+    return Text(" ").join(Text(word, "" if index < words else "dim") for index, word in enumerate(said.split()))
 
 
 def _milliseconds(duration_s: float | None) -> Text:
