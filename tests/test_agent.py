@@ -26,7 +26,7 @@ def complaints(folder: Path, text: str) -> list[str]:
 
 def test_four_fields_are_enough_and_the_rest_has_defaults(tmp_path: Path) -> None:
     agent = load_agent(write(tmp_path, SMALLEST))
-    assert (agent.name, agent.language, agent.facts, agent.examples) == ("Anna", "en", (), ())
+    assert (agent.name, agent.language, agent.facts, agent.hints, agent.examples) == ("Anna", "en", (), (), ())
     assert (agent.voice.name, agent.voice.words_per_minute, agent.voice.pitch) == ("en-us", 165, 50)
     assert agent.phrases.repeat == "Sorry, I did not catch that. Could you say it again?"
 
@@ -49,7 +49,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line_field_and_what_is_allo
         "line 7: voice.words_per_minute should be less than or equal to 300 (it is 900)",
         "line 8: voice.pich is not a field of an agent file; here may stand: name, words_per_minute, pitch",
         "line 5: colour is not a field of an agent file; here may stand: name, company, language, greeting, persona, "
-        "facts, examples, voice, limits, phrases",
+        "facts, hints, examples, voice, limits, phrases",
     ]
 
 

@@ -16,8 +16,8 @@ ROOMS = {"hearing", "line", "models", "records", "rehearsal", "speaking", "think
 PURE = {
     "audio": ["*"],
     "line": ["protocol", "twilio_messages", "tickets", "twiml"],
-    "hearing": ["protocols", "jitter", "endpointing"],
-    "thinking": ["protocol", "prompt", "sentences"],
+    "hearing": ["protocols", "jitter", "loudness", "endpointing", "agreement", "caller_turn", "interims"],
+    "thinking": ["protocol", "prompt", "sentences", "sentence_end"],
     "speaking": ["protocol", "playout"],
     "rehearsal": ["figures", "measure", "script"],
 }
@@ -30,6 +30,8 @@ LEAVES = {
     "client_caller.hearing.silero",
     "client_caller.hearing.smart_turn",
     "client_caller.hearing.moonshine",
+    "client_caller.hearing.transcription_server",
+    "client_caller.hearing.whisper",
     "client_caller.line.twilio",
     "client_caller.thinking.openai_client",
     "client_caller.thinking.llamacpp",

@@ -59,7 +59,10 @@ class AgentPhrases(BaseModel):
 
 
 class Agent(BaseModel):
-    """Everything the operator decides about the one who answers."""
+    """Everything the operator decides about the one who answers.
+
+    hints: names and rare words that callers may say, for a transcriber that heeds them; the first hundred or so count.
+    """
 
     model_config = _FROZEN
     name: Sentence
@@ -68,6 +71,7 @@ class Agent(BaseModel):
     greeting: Sentence
     persona: Sentence
     facts: tuple[Sentence, ...] = ()
+    hints: tuple[Sentence, ...] = ()
     examples: tuple[Example, ...] = ()
     voice: AgentVoice = AgentVoice()
     limits: AgentLimits = AgentLimits()

@@ -22,8 +22,11 @@ from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
 from client_caller.engines import Engines
 from client_caller.hearing.moonshine import MoonshinePool
+from client_caller.hearing.protocols import Transcriber
 from client_caller.hearing.silero import SileroModel
 from client_caller.hearing.smart_turn import SmartTurn
+from client_caller.hearing.transcription_server import TranscriptionServer
+from client_caller.hearing.whisper import WhisperBatches
 from client_caller.line.protocol import Line
 from client_caller.line.twilio import signature_check, twilio_router
 from client_caller.models.catalogue import EMBEDDED
@@ -31,7 +34,7 @@ from client_caller.models.progress import Progress
 from client_caller.models.store import ModelStore
 from client_caller.records.flight import FlightRecord, Header
 from client_caller.records.recording import Recording
-from client_caller.settings import Settings
+from client_caller.settings import HearingSettings, Settings
 from client_caller.speaking.espeak import EspeakVoice
 from client_caller.speaking.protocol import Voice
 from client_caller.thinking.llamacpp import LlamaServer
@@ -84,12 +87,26 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
         silero = SileroModel(store.path("silero_vad.onnx"))
         turn_model = SmartTurn(store.path("smart-turn-v3.2-cpu.onnx"))
         stack.callback(turn_model.close)
-        moonshine = MoonshinePool(_moonshine_folder(store), settings.hearing.workers)
-        stack.callback(moonshine.close)
+        transcriber = _transcriber(settings.hearing, agent, store, stack)
         voice = embedded_voice(agent.voice.name, agent.voice.words_per_minute, agent.voice.pitch)
-        engines = Engines(silero.for_call, turn_model, moonshine, language_model, voice)
+        engines = Engines(silero.for_call, turn_model, transcriber, language_model, voice)
         await _warm_up(engines, agent, slots=0 if thinking.base_url else thinking.slots)
         yield engines
+
+
+def _transcriber(settings: HearingSettings, agent: Agent, store: ModelStore, stack: AsyncExitStack) -> Transcriber:
+    """The transcriber that the settings name; `stack` ends it."""
+    if settings.engine == "whisper":
+        whisper = WhisperBatches(settings, agent.language, agent.hints)
+        stack.callback(whisper.close)
+        return whisper
+    if settings.engine == "server":
+        server = TranscriptionServer(settings, agent.language, agent.hints)
+        stack.push_async_callback(server.close)
+        return server
+    moonshine = MoonshinePool(_moonshine_folder(store), settings.workers)
+    stack.callback(moonshine.close)
+    return moonshine
 
 
 def _moonshine_folder(store: ModelStore) -> Path:
@@ -98,11 +115,12 @@ def _moonshine_folder(store: ModelStore) -> Path:
 
 async def _warm_up(engines: Engines, agent: Agent, slots: int) -> None:
     """One throw-away run of what is slow the first time; every slot reads what all prompts of this agent begin with."""
-    sound = np.sin(np.arange(_WARM_UP_SAMPLES) / 25, dtype=np.float32)  # silence would not be decoded
+    swelling = np.linspace(0, 1, _WARM_UP_SAMPLES, dtype=np.float32)  # silence or a steady tone would not be decoded
+    sound = swelling * np.sin(np.arange(_WARM_UP_SAMPLES) / 25, dtype=np.float32)
     await engines.turn_model.p_done(sound)
     await engines.transcriber.transcribe(sound)
     for slot in range(slots):
-        await engines.language_model.warm(Prompt.of(agent).messages(()), f"warm-up {slot}")
+        await engines.language_model.read_ahead(Prompt.of(agent).messages(()), f"warm-up {slot}")
 
 
 class House:
@@ -158,6 +176,7 @@ def manner_of(agent: Agent, settings: Settings) -> Manner:
         repeat=agent.phrases.repeat,
         trouble=agent.phrases.trouble,
         goodbye=agent.phrases.goodbye,
+        language=agent.language,
         quick_s=settings.turn.quick_s,
         patient_s=settings.turn.patient_s,
         max_call_s=agent.limits.max_call_s,

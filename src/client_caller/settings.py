@@ -8,7 +8,7 @@ Out:  one frozen `Settings`, read once at start-up and passed down. `client-call
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -38,12 +38,28 @@ class HearingSettings(BaseModel):
 
     model_config = _FROZEN
     speech_on: float = Field(0.5, gt=0, lt=1, description="speech probability at which a window counts as voice")
-    speech_sure: float = Field(0.85, gt=0, lt=1, description="speech probability at which one window suffices")
+    speech_sure: float = Field(
+        0.85, gt=0, lt=1, description="speech probability at which one window is an onset, and quiet must last twice"
+    )
     speech_off: float = Field(0.5, gt=0, lt=1, description="speech probability below which a window counts as silence")
-    hangover_s: float = Field(0.032, gt=0, description="seconds of silence before a pause is noticed")
+    hangover_s: float = Field(0.064, gt=0, description="seconds of silence before a pause is noticed")
     preroll_s: float = Field(0.3, ge=0, description="seconds before the onset that are decoded with it")
-    interim_s: float = Field(0.8, ge=0, description="seconds of speech between two interim transcripts; 0: none")
-    workers: int = Field(2, ge=1, description="speech-to-text workers, one thread and about 95 MB each")
+    interim_s: float = Field(0.4, ge=0, description="seconds of new voice between two interim transcripts; 0: none")
+    workers: int = Field(2, ge=1, description="speech-to-text threads; with moonshine about 95 MB each")
+    engine: Literal["moonshine", "whisper", "server"] = Field(
+        "moonshine", description="speech to text: moonshine (CPU, embedded), whisper (GPU, in-process) or server"
+    )
+    whisper_model: str = Field(
+        "large-v3-turbo", min_length=1, description="a folder with a CTranslate2 model, or a name faster-whisper knows"
+    )
+    whisper_device: Literal["auto", "cuda", "cpu"] = Field("auto", description="where whisper runs")
+    whisper_compute: Literal["default", "float32", "float16", "bfloat16", "int8", "int8_float16"] = Field(
+        "default", description="arithmetic of whisper; default: that in which the model was saved"
+    )
+    server_url: str = Field("", description="a server with /audio/transcriptions, e.g. http://127.0.0.1:8001/v1")
+    server_model: str = Field("whisper-1", description="the speech-to-text model's name on that server")
+    server_api_key: SecretStr = Field(SecretStr("none"), description="its API key")
+    server_within_s: float = Field(2.0, gt=0, description="seconds one transcription by that server may take")
 
 
 class TurnSettings(BaseModel):

@@ -14,9 +14,10 @@ from client_caller.cli.checks import (
     check_port,
     check_public_url,
     check_room,
+    check_transcriber,
 )
 from client_caller.models.store import ModelStore
-from client_caller.settings import Settings
+from client_caller.settings import HearingSettings, Settings
 
 
 def settings(**values: object) -> Settings:
@@ -97,6 +98,22 @@ def test_a_language_model_that_does_not_answer_fails_with_its_setting() -> None:
     check = check_language_model(settings(thinking={"base_url": "http://127.0.0.1:9/v1"}))
     assert check.verdict == "FAIL"
     assert "CLIENT_CALLER_THINKING__BASE_URL" in check.remedy
+
+
+def test_each_transcriber_is_judged_by_what_it_needs() -> None:
+    assert check_transcriber(HearingSettings()).found == "moonshine, embedded"
+    assert check_transcriber(HearingSettings(engine="whisper")).found == "whisper large-v3-turbo on auto"
+    for url in ("", "http://127.0.0.1:9/v1"):
+        check = check_transcriber(HearingSettings(engine="server", server_url=url))
+        assert check.verdict == "FAIL"
+        assert "CLIENT_CALLER_HEARING__SERVER_URL" in check.remedy
+
+
+def test_whisper_without_its_package_fails_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    check = check_transcriber(HearingSettings(engine="whisper"))
+    assert check.verdict == "FAIL"
+    assert "pip install client-caller[whisper]" in check.remedy
 
 
 def test_the_engines_packages_can_be_loaded_here() -> None:

@@ -7,6 +7,7 @@ Rule: looks only; nothing is made, downloaded or changed.
 
 import errno
 import importlib
+import importlib.util
 import os
 import platform
 import re
@@ -19,11 +20,12 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import SecretStr
 
 from client_caller.agent import load_agent
 from client_caller.errors import ConfigError
 from client_caller.models.store import ModelStore
-from client_caller.settings import Settings
+from client_caller.settings import HearingSettings, Settings
 
 _ENGINE_PACKAGES: Final = ("onnxruntime", "moonshine_voice", "espeakng_loader", "xllamacpp")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -49,6 +51,7 @@ def every_check(settings: Settings) -> Iterator[Check]:
     yield check_processor()
     yield from check_models(ModelStore(settings.models))
     yield check_agent(settings.agent)
+    yield check_transcriber(settings.hearing)
     yield check_language_model(settings)
     yield check_port(settings.server.host, settings.server.port)
     yield check_public_url(settings.public_url)
@@ -97,22 +100,49 @@ def check_agent(path: Path) -> Check:
     return Check("ok", "agent file", f"{path}: {agent.name} of {agent.company}")
 
 
+def check_transcriber(hearing: HearingSettings) -> Check:
+    """What turns speech into text is installed or, if it is a server, answers."""
+    if hearing.engine == "server":
+        return _check_server(
+            "speech to text",
+            hearing.server_url,
+            hearing.server_api_key,
+            "CLIENT_CALLER_HEARING__SERVER_URL",
+            "CLIENT_CALLER_HEARING__SERVER_API_KEY",
+        )
+    if hearing.engine == "whisper":
+        if importlib.util.find_spec("faster_whisper") is None:
+            remedy = "run `pip install client-caller[whisper]`, or set CLIENT_CALLER_HEARING__ENGINE to moonshine"
+            return Check("FAIL", "speech to text", "faster-whisper is not installed", remedy)
+        return Check("ok", "speech to text", f"whisper {hearing.whisper_model} on {hearing.whisper_device}")
+    return Check("ok", "speech to text", "moonshine, embedded")
+
+
 def check_language_model(settings: Settings) -> Check:
     """The language model's server answers, if one is set."""
-    base_url = settings.thinking.base_url
-    if not base_url:
+    thinking = settings.thinking
+    if not thinking.base_url:
         return Check("ok", "language model", "embedded")
-    key = settings.thinking.api_key.get_secret_value()
+    return _check_server(
+        "language model",
+        thinking.base_url,
+        thinking.api_key,
+        "CLIENT_CALLER_THINKING__BASE_URL",
+        "CLIENT_CALLER_THINKING__API_KEY",
+    )
+
+
+def _check_server(what: str, url: str, key: SecretStr, url_setting: str, key_setting: str) -> Check:
+    """A server with OpenAI's protocol answers."""
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"}
     try:
-        answer = httpx.get(f"{base_url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"}, timeout=5.0)
+        answer = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=5.0)
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as why:
-        return Check(
-            "FAIL", "language model", f"{base_url}: {why}", "start it, or correct CLIENT_CALLER_THINKING__BASE_URL"
-        )
+        return Check("FAIL", what, f"{url}: {why}", f"start it, or correct {url_setting}")
     if answer.is_error:
-        remedy = "check CLIENT_CALLER_THINKING__BASE_URL (it ends in /v1) and CLIENT_CALLER_THINKING__API_KEY"
-        return Check("FAIL", "language model", f"{base_url}/models answers {answer.status_code}", remedy)
-    return Check("ok", "language model", base_url)
+        remedy = f"check {url_setting} (it ends in /v1) and {key_setting}"
+        return Check("FAIL", what, f"{url}/models answers {answer.status_code}", remedy)
+    return Check("ok", what, url)
 
 
 def check_port(host: str, port: int) -> Check:
