@@ -10,13 +10,9 @@ caller's own timeline, in steps of 10 ms; a frame of 20 ms bounds them.
 
 import argparse
 import asyncio
-import json
-import platform
-import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 
@@ -38,11 +34,11 @@ from client_caller.rehearsal.cast import (
     spoken,
 )
 from client_caller.rehearsal.clips import Clip
-from client_caller.rehearsal.figures import percentile
 from client_caller.rehearsal.script import HangUp, Interrupt, Say, SayWithPause, Step
 from client_caller.rehearsal.stage import ACCOUNT_SID, Stage, serving
 from client_caller.rehearsal.timeline import TurnFigures, join
 from client_caller.settings import load_settings
+from common import Row, keep, origin, show_times, summary
 
 PAUSES_S = (1.0, 1.5, 2.0, 2.5)
 INTERRUPT_AFTER_S = (0.5, 0.8, 1.1, 1.4)
@@ -116,22 +112,7 @@ async def held_by(stage: Stage) -> Held:
     )
 
 
-def summary(values: Sequence[float | None]) -> dict[str, float | int | None]:
-    """n, p50, p95 and the largest, in milliseconds; nearest-rank."""
-    known = [value * 1000 for value in values if value is not None]
-    return {
-        "n": len(known),
-        "p50_ms": _rounded(percentile(known, 0.50)),
-        "p95_ms": _rounded(percentile(known, 0.95)),
-        "max_ms": _rounded(max(known, default=None)),
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value)
-
-
-def figures(turns: Sequence[TurnFigures]) -> dict[str, dict[str, float | int | None]]:
+def figures(turns: Sequence[TurnFigures]) -> dict[str, Row]:
     """The rows of the table."""
     plain = [turn for turn in turns if turn.kind == "say"]
     halting = [turn for turn in turns if turn.kind == "say with pause"]
@@ -176,13 +157,11 @@ async def main(calls: int, out: Path) -> None:
                     after_first = await held_by(stage)
                 print(f"call {number} of {calls}: {len(these)} turns", flush=True)
             after_last = await held_by(stage)
+    rows = figures(turns)
     result = {
-        "what": "one call at a time, embedded models, at the caller's ear",
-        "when": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit(),
-        "machine": machine(),
+        **origin("one call at a time, embedded models, at the caller's ear"),
         "calls": calls,
-        "figures": figures(turns),
+        "figures": rows,
         "counts": counts(turns),
         "held after the first call": asdict(after_first),
         "held after the last call": asdict(after_last),
@@ -190,41 +169,13 @@ async def main(calls: int, out: Path) -> None:
         "turns": [asdict(turn) for turn in turns],
     }
     keep(result, out)
-    show(result)
+    show(result, rows)
     print(f"\nwritten to {out}")
 
 
-def commit() -> str:
-    """The commit that was measured; "+" when the tree differed from it."""
-    return subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True).stdout.strip()
-
-
-def keep(result: dict[str, object], out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-
-
-def machine() -> str:
-    """What this ran on."""
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.processor(),
-    )
-    cores = len(list(Path("/sys/devices/system/cpu").glob("cpu[0-9]*")))
-    return f"{cores} cores, {cpu}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-
-
-def show(result: dict[str, object]) -> None:
+def show(result: Mapping[str, object], rows: Mapping[str, Row]) -> None:
     print(f"\n{result['machine']}; commit {result['commit']}; {result['calls']} calls")
-    print(f"\n{'milliseconds':<36}{'n':>5}{'p50':>7}{'p95':>7}{'max':>7}")
-    rows = result["figures"]
-    assert isinstance(rows, dict)
-    for name, row in rows.items():
-        print(
-            f"{name:<36}"
-            + f"{row['n']:>5}"
-            + "".join(f"{row[key] or 0:>7.0f}" for key in ("p50_ms", "p95_ms", "max_ms"))
-        )
+    show_times(rows)
     print()
     for name in ("counts", "held after the first call", "held after the last call"):
         print(f"{name}: {result[name]}")
