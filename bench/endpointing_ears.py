@@ -69,11 +69,11 @@ async def _heard_anew(take: Take, ears: Ears) -> Heard:
     onsets, pauses = await _listen(take, ears)
     probabilities = await _probabilities(take, ears)
     scores = await _scores(take, ears, [*_silent_at(probabilities), *(pause.noticed_at for pause in pauses)])
-    return Heard(tuple(onsets), tuple(pauses), probabilities, scores)
+    return Heard(tuple(onsets), tuple(pauses), probabilities, scores, take.truth.asked)
 
 
 def _key(take: Take, ears: Ears) -> str:
-    digest = hashlib.sha256(take.mulaw)
+    digest = hashlib.sha256(take.mulaw + take.truth.asked.encode())
     for part in (ears.settings.hearing.model_dump_json(), ears.settings.thinking.model, ears.agent.model_dump_json()):
         digest.update(part.encode())
     for source in sorted(Path(client_caller.hearing.__path__[0]).glob("*.py")):
@@ -103,20 +103,20 @@ async def _listen(take: Take, ears: Ears) -> tuple[list[Onset], list[Pause]]:
                 found.pauses.append(Pause(now, event.at, event.voiced_s))
                 found.undecoded = listener.turn_audio()
         if found.undecoded and now - found.pauses[-1].noticed_at > _DECODED_AFTER_S:
-            await _decode(listener, found, ears)
+            await _decode(listener, found, take.truth.asked, ears)
     return found.onsets, found.pauses
 
 
-async def _decode(listener: Listener, found: _Listening, ears: Ears) -> None:
+async def _decode(listener: Listener, found: _Listening, asked: str, ears: Ears) -> None:
     audio, found.undecoded = found.undecoded, None
     assert audio is not None
     words = listener.decoded(audio, await ears.engines.transcriber.transcribe(audio.samples))
-    p_end = await _p_end(words, ears) if words else None
+    p_end = await _p_end(words, asked, ears) if words else None
     found.pauses[-1] = replace(found.pauses[-1], text=words, p_end=p_end)
 
 
-async def _p_end(words: str, ears: Ears) -> float | None:
-    history = (Turn("agent", ears.agent.greeting), Turn("caller", words))
+async def _p_end(words: str, asked: str, ears: Ears) -> float | None:
+    history = (Turn("agent", asked or ears.agent.greeting), Turn("caller", words))
     p_end = await ears.engines.language_model.read_ahead(Prompt.of(ears.agent).messages(history), "endpointing")
     return None if p_end is None else round(p_end, 4)
 

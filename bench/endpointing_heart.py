@@ -6,7 +6,7 @@ Rule: the one place of the benchmark that knows the heart's events and actions. 
 """
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
 from typing import Final
@@ -61,8 +61,8 @@ class Ran:
 
 
 def run_heart(heard: Heard, manner: Manner, costs: Costs) -> Ran:
-    """The take, held by a conversation that has just greeted the caller."""
-    return _Run(heard, manner, costs).run()
+    """The take, held by a conversation that has just greeted the caller, or asked what the take answers."""
+    return _Run(heard, replace(manner, greeting=heard.asked or manner.greeting), costs).run()
 
 
 @dataclass(slots=True)

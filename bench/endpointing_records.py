@@ -42,6 +42,7 @@ class Truth:
     holds: tuple[Span, ...]
     ends_s: float
     timed: bool
+    asked: str = ""  # what the agent has just said; empty: its greeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,14 @@ class Heard:
     """What the ears made of one take.
 
     onsets, pauses: of our listener, by turns;  probabilities: Silero's, one per window of 32 ms;
-    scores: (instant, Smart Turn's probability that the turn was over then), oldest first.
+    scores: (instant, Smart Turn's probability that the turn was over then), oldest first;  asked: as in `Truth`.
     """
 
     onsets: tuple[Onset, ...]
     pauses: tuple[Pause, ...]
     probabilities: tuple[float, ...]
     scores: tuple[tuple[float, float], ...]
+    asked: str = ""
 
     def p_done(self, at: float) -> float:
         """Smart Turn's probability at the instant nearest to `at` for which there is one; 0.5 when there is none."""

@@ -68,6 +68,27 @@ UNFINISHED: Final = (
 """Quiet instants after which the sentence must go on: clip, seconds after the voice set in, the words before."""
 
 
+ASKED: Final = {
+    "df_230pm": "At what time would you like to come?",
+    "df_half_an_hour": "For how long do you need it?",
+    "df_today": "For which day, please?",
+    "df_two_people": "For how many people?",
+    "df_mountain_view": "In which city are you?",
+    "fsdd": "Which number would you like to choose?",
+    "cv_six": "Which number would you like to choose?",
+    "cmu_numbers": "What are the three numbers?",
+    "cmu_green": "Which one would you like?",
+    "tf_no": "Do you already have an account with us?",
+    "ibm_autoloan_t2": "Would you like to trade in your old car?",
+    "ibm_autoloan_t3": "So it is a loan for a new car?",
+    "goog_chromecast_t2": "Which colour would you like?",
+    "goog_chromecast_t3": "Would you like the regular Chromecast or the Ultra?",
+    "goog_chromecast_t4": "Would you like standard or express shipping?",
+}
+"""What the agent had asked where a clip answers a question, by the beginning of its name. The questions are ours: the
+recordings have none, or leave it out. All other clips follow the agent's greeting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """One turn through one line. mulaw: 8 kHz, ending 4.5 s after the speech."""
@@ -90,7 +111,14 @@ def takes(floors_dbfs: Sequence[float] = FLOORS_DBFS, every: int = 1) -> Iterato
         sound = np.concatenate((clip.samples, tail))[: round((clip.speech_end_s + UNANSWERED_S) * HZ)]
         for floor_dbfs in floors_dbfs:
             truth = Truth(
-                clip.name, half_of(clip.speaker), _style_of(clip), floor_dbfs, holds, clip.speech_end_s, timed
+                clip.name,
+                half_of(clip.speaker),
+                _style_of(clip),
+                floor_dbfs,
+                holds,
+                clip.speech_end_s,
+                timed,
+                next((asked for beginning, asked in ASKED.items() if clip.name.startswith(beginning)), ""),
             )
             yield Take(truth, telephone(sound, level_dbfs=_LEVEL_DBFS, noise_floor_dbfs=floor_dbfs))
 

@@ -25,7 +25,7 @@ GAP_EVERY, GAP_S = 3, 0.07
 """Without a gap now and then, the softest word would be taken for the noise of the line."""
 
 LEVELS = 0.08 * 1.15 ** np.arange(16)
-SETTINGS = Settings(_env_file=None, hearing=HearingSettings(interim_s=0.4))
+SETTINGS = Settings(_env_file=None, hearing=HearingSettings(interim_s=0.4, hangover_s=0.096))  # gaps are no pauses
 
 
 class ExactTranscriber:

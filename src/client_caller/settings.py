@@ -42,7 +42,7 @@ class HearingSettings(BaseModel):
         0.85, gt=0, lt=1, description="speech probability at which one window is an onset, and quiet must last twice"
     )
     speech_off: float = Field(0.5, gt=0, lt=1, description="speech probability below which a window counts as silence")
-    hangover_s: float = Field(0.064, gt=0, description="seconds of silence before a pause is noticed")
+    hangover_s: float = Field(0.032, gt=0, description="seconds of silence before a pause is noticed")
     preroll_s: float = Field(0.3, ge=0, description="seconds before the onset that are decoded with it")
     interim_s: float = Field(0.4, ge=0, description="seconds of new voice between two interim transcripts; 0: none")
     workers: int = Field(2, ge=1, description="speech-to-text threads; with moonshine about 95 MB each")
@@ -67,7 +67,7 @@ class TurnSettings(BaseModel):
 
     model_config = _FROZEN
     quick_s: float = Field(0.22, gt=0, description="seconds of silence to wait when the turn is surely over")
-    patient_s: float = Field(3.2, gt=0, description="seconds of silence to wait when it surely is not")
+    patient_s: float = Field(3.5, gt=0, description="seconds of silence to wait when it surely is not")
 
 
 class ThinkingSettings(BaseModel):

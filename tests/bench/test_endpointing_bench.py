@@ -146,5 +146,5 @@ def test_a_number_of_the_policy_is_changed_for_a_while_only() -> None:
             assert (manner != MANNER) is (variant.file is None)
             assert [dict(vars(file)) for file in FILES] != before or variant.file is None
     assert len(labels) == len(set(labels))
-    assert {"quick_s = 0.11", "_WAITS[0.5] = 0.11"} <= set(labels)
+    assert {"quick_s = 0.11", "_WAITS[0.5] = 0.125"} <= set(labels)
     assert [dict(vars(file)) for file in FILES] == before

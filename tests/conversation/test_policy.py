@@ -90,7 +90,7 @@ def test_looking_or_sounding_more_finished_never_means_waiting_longer(
     assert wait(text, p_end=high, p_done=other) <= wait(text, p_end=low, p_done=other)
 
 
-@given(st.text(), st.text(), VERDICTS, VERDICTS, st.floats(0.5, 3))
+@given(st.text(), st.text(), VERDICTS, VERDICTS, st.floats(1, 3))
 def test_the_wait_stays_between_quick_and_patient(
     text: str, said: str, p_end: float | None, p_done: float | None, slower: float
 ) -> None:

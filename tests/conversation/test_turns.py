@@ -48,10 +48,19 @@ def test_a_pause_asks_for_the_words_at_once_and_a_little_later_for_verdicts() ->
     script.answer_and_greet()
     script.happen(SpeechStarted(script.now))
     assert script.happen(SpeechPaused(script.now, 0.8)) == [Transcribe(1)]
-    assert script.wait(0.1) == []
+    history = (Turn("agent", MANNER.greeting), Turn("caller", "the red"))
+    assert script.happen(Transcript(1, "the red"), after_s=0.1) == [ReadAhead(history)]
+    script.happen(WordsScored("the red", 0.05))
     assert script.wait(0.1) == [ScoreTurn(1)]
-    history = (Turn("agent", MANNER.greeting), Turn("caller", "what are your"))
-    assert script.happen(Transcript(1, "what are your")) == [ReadAhead(history)]
+
+
+def test_the_sound_is_judged_when_the_words_are_late() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(SpeechPaused(script.now, 0.8))
+    assert script.wait(0.29) == []
+    assert script.wait(0.02) == [ScoreTurn(1)]
 
 
 def test_words_that_settle_it_need_no_verdict_on_the_sound() -> None:
@@ -242,7 +251,7 @@ def test_news_of_an_earlier_pause_is_dropped() -> None:
 def test_a_noise_does_not_start_a_reply() -> None:
     script = Script()
     script.answer_and_greet()
-    assert script.caller_says("")[1:] == [Transcribe(1), ScoreTurn(1)]
+    assert script.caller_says("")[1:] == [Transcribe(1)]
     assert script.wait(5.0) == []
     assert script.conversation.phase is Phase.LISTENING
 
@@ -412,3 +421,23 @@ def test_an_impossible_event_is_our_own_bug() -> None:
 
 
 _REASON = "the call lasted as long as it may"
+
+
+def test_words_are_written_as_before_so_that_the_model_reads_only_what_is_new() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(Interim("Hold on, I have a question."))
+    script.happen(SpeechPaused(script.now, 0.9))
+    (read,) = script.happen(Transcript(1, "Hold on. I have a Question about my order."))
+    assert read == ReadAhead(
+        (Turn("agent", MANNER.greeting), Turn("caller", "Hold on, I have a Question about my order."))
+    )
+
+
+def test_a_full_stop_after_a_word_that_ends_no_sentence_is_not_believed() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    (read,) = script.happen(Interim("It was the best of. Times. It was"))
+    assert read == ReadAhead((Turn("agent", MANNER.greeting), Turn("caller", "It was the best of Times. It was")))

@@ -6,18 +6,42 @@ Rule: nothing here is history yet. It becomes so when the first word of an answe
 
 from client_caller.conversation.actions import Turn
 from client_caller.conversation.dictation import bare
+from client_caller.conversation.language import Language
 from client_caller.conversation.memory import Memory
 
 
 class CallerWords:
     """The caller's open turn. A text is what was decoded of it since the last answer was released."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, language: Language) -> None:
         self._memory = memory
+        self._language = language
         self._judged: list[str] = []
         self._p_end: float | None = None
         self.carried = ""  # words that were answered, but not yet heard to be answered
         self.newest = ""  # what was decoded since
+
+    def steadied(self, text: str) -> str:
+        """The same words, written as they were before as far as they are the same.
+
+        A transcriber changes commas and capitals from one decode to the next, and a language model must read anew
+        whatever follows the first letter that has changed. The last word of before is written anew: its mark was not
+        in the middle then.
+        """
+        before, now = self.newest.split(), self._without_false_stops(text.split())
+        same = 0
+        while same < min(len(before) - 1, len(now)) and bare(before[same]) == bare(now[same]):
+            same += 1
+        self.newest = " ".join(before[:same] + now[same:])
+        return self.newest
+
+    def _without_false_stops(self, words: list[str]) -> list[str]:
+        """A transcriber ends whatever it is given with a full stop, so one stands where the caller only paused."""
+        unfinished = self._language.dangling | self._language.leaning
+        return [
+            word.rstrip(".?!") if index < len(words) - 1 and set(bare(word)) & unfinished else word
+            for index, word in enumerate(words)
+        ]
 
     def all(self, text: str) -> str:
         """All words that an answer to `text` would answer."""

@@ -41,7 +41,7 @@ ENGLISH: Final = Language(
         "don't doesn't didn't can't won't it's that's what's this these those some any each no that",
         "just only also even not then want need trying going her",
     ),
-    fillers=_words("um uh uhm er erm hm hmm mm ah eh well"),
+    fillers=_words("um uh uhm er erm hm hmm mm ah eh"),
     subjects=_words("i you he she it we they there who that"),
     auxiliaries=_words("am is are was were have has had do does did will would can could should may might must"),
     answers=_words("yes yeah yep no nope sure okay ok"),
@@ -49,16 +49,19 @@ ENGLISH: Final = Language(
         "correct, exactly, fine, great, perfect, no thanks, no thank you, yes please, goodbye, bye, bye bye",
         "thank you goodbye, thank you very much goodbye, i do, i am, it is, yes it is, yes i do, good to know",
         "when, where, how, why, what, which, who",
-        "yes thank you, that's right, yes that's right, that is all, that's all",
+        "that's right, yes that's right, that is all, that's all",
     ),
     openers=_phrases(
         "yes, yeah, yep, no, nope, okay, ok, sure, right, hello, hi, alright, good morning, good afternoon"
     ),
     holds=_phrases(
         "wait, stop, wait stop, hold on, one moment, one second, just a moment, just a second, excuse me, sorry, hey",
-        "let me see, let me think, let me check, give me a second, hang on",
+        "well, so, let me see, let me think, let me check, give me a second, hang on",
     ),
-    closings=_phrases("thanks, thank you, thank you very much, thank you so much, thanks a lot"),
+    closings=_phrases(
+        "thanks, thank you, thank you very much, thank you so much, thanks a lot, okay thank you, ok thank you",
+        "okay thanks, ok thanks, yes thank you, all right thank you, alright thank you, great thank you",
+    ),
     digits=_counted("zero one two three four five six seven eight nine", 0)
     | _counted("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen", 10)
     | {"oh": "0", "o": "0", "nought": "0"},

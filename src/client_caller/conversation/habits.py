@@ -11,9 +11,9 @@ _USUAL_S: Final = 0.6
 _MEMORY: Final = 0.3
 """Weight of the newest silence in the running mean: three or four of them change it."""
 
-_LEAST: Final = 0.8
 _MOST: Final = 1.8
-"""Bounds of the factor: a caller without pauses is answered a little sooner, nobody waits twice as long."""
+"""The factor is never below one: a caller who has not paused yet may still stop to think. And nobody is waited for
+twice as long."""
 
 _SHORTEST_S: Final = 0.2
 """Shorter silences lie between and within words and tell nothing of the caller."""
@@ -33,7 +33,7 @@ class Habits:
     @property
     def slower(self) -> float:
         """The factor on what a wait exceeds the shortest one by."""
-        factor = max(_LEAST, min(_MOST, self._mean_s / _USUAL_S))
+        factor = max(1.0, min(_MOST, self._mean_s / _USUAL_S))
         return factor * _WARY if self._wary_turns else factor
 
     def paused(self, seconds: float) -> None:

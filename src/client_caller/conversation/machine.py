@@ -38,6 +38,7 @@ from client_caller.conversation.events import (
     WordsScored,
 )
 from client_caller.conversation.habits import Habits
+from client_caller.conversation.languages import LANGUAGES
 from client_caller.conversation.memory import Memory
 from client_caller.conversation.pause import Pause
 from client_caller.conversation.policy import UNKNOWN, Manner
@@ -58,7 +59,7 @@ class Conversation:
         self._phase_since = 0.0
         self._manner = manner
         self._memory = Memory()
-        self._words = CallerWords(self._memory)
+        self._words = CallerWords(self._memory, LANGUAGES[manner.language])
         self._ends_at = 0.0  # call time at which the call has lasted long enough
         self._habits = Habits()
         self._pause = Pause(0, 0.0)
@@ -192,7 +193,7 @@ class Conversation:
         return actions
 
     def _on_interim(self, text: str) -> list[Action]:
-        self._words.newest = text
+        text = self._words.steadied(text)
         actions = self._drop_outdated_draft(text)
         if self._words.verdict(text) is None:
             actions.append(self._read_ahead(text))
@@ -207,7 +208,7 @@ class Conversation:
         return [Transcribe(self._pause.number)]
 
     def _on_words(self, text: str, now: float) -> list[Action]:
-        self._pause.text = self._words.newest = text
+        self._pause.text = text = self._words.steadied(text)
         actions = self._drop_outdated_draft(text)
         if text:
             self._unheard = ""
@@ -227,7 +228,8 @@ class Conversation:
         self._words.judge(event.text, UNKNOWN if event.p_end is None else event.p_end)
         if self.phase is not Phase.PAUSED or not self._pause.text:
             return []
-        self._pause.p_end = self._words.verdict(self._pause.text) or self._pause.p_end
+        if (p_end := self._words.verdict(self._pause.text)) is not None:
+            self._pause.p_end = p_end
         return self._draft_if_due(now)
 
     def _on_silence(self, now: float) -> list[Action]:

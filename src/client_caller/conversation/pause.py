@@ -14,13 +14,18 @@ from client_caller.conversation.policy import (
     Evidence,
     Manner,
     completeness,
+    needs_sound,
     patience,
     settled_by_words,
 )
 
 _SCORE_AT_S: Final = 0.12
-"""Silence at which the turn model is asked. It judges the fall of the voice, which 0.1 s of silence shows; later its
-verdict grows with the silence itself, for unfinished sentences too. Gaps within words are over by then."""
+"""Silence at which the turn model is asked, if the words leave a doubt. It judges the fall of the voice, which 0.1 s of
+silence shows; later its verdict grows with the silence itself, for unfinished sentences too."""
+
+_SCORE_ANYWAY_S: Final = 0.3
+"""Silence at which it is asked although the words or their verdict are not there yet; asked sooner, it would take from
+them the processor time that they need."""
 
 _DRAFT_TAKES_S: Final = 0.6
 """So long before the end of the wait a draft is made of words that do not look complete: on two cores the first sound
@@ -59,8 +64,12 @@ class Pause:
 
     def score_at(self, manner: Manner) -> float:
         """When to ask the turn model; never when it has been asked or the words are enough."""
-        needless = self.scoring or self.failed or (self.text and settled_by_words(self.evidence(manner)))
-        return math.inf if needless else self.at + _SCORE_AT_S
+        if self.scoring or self.failed:
+            return math.inf
+        evidence = self.evidence(manner)
+        if not self.text or (self.p_end is None and not settled_by_words(evidence)):
+            return self.at + _SCORE_ANYWAY_S
+        return self.at + _SCORE_AT_S if needs_sound(evidence) else math.inf
 
     def draft_at(self, manner: Manner, slower: float) -> float:
         """When to make a draft; never when there is one, or no words."""

@@ -8,7 +8,7 @@ Every number has its reason beside it; `bench/endpointing.py --sweep` shows what
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Final
@@ -31,7 +31,7 @@ class Manner:
     goodbye: str  # said when the call has lasted max_call_s
     language: str = "en"
     quick_s: float = 0.22
-    patient_s: float = 3.2
+    patient_s: float = 3.5
     max_call_s: float = 1800.0
     think_within_s: float = 6.0  # a committed turn without a word of reply for this long counts as a failed reply
     decode_within_s: float = 3.0  # a pause without its words for this long past the commit is given up
@@ -69,33 +69,41 @@ UNKNOWN: Final = 0.3
 
 _DANGLING: Final = 0.02  # "my name is", "my number is 5 5 5": practically never an end; wait the whole patience
 _FILLER: Final = 0.04  # "um": thinking aloud
-_HOLD: Final = 0.22  # "wait": about 1.8 s; the caller will go on
-_PERHAPS: Final = 0.3  # digits or letters that nobody can count: about 1.4 s, longer than between two groups
-_OPENER: Final = 0.55  # "yes", "hello" where no yes was asked for: about 0.8 s; mostly more follows
+_HOLD: Final = 0.22  # "wait": about 2.3 s; the caller will go on
+_PERHAPS: Final = 0.3  # digits or letters that nobody can count: about 1.7 s, longer than between two groups
+_OPENER: Final = 0.55  # "yes", "hello" after an open question: about 0.8 s; mostly more follows
+_ASSENT: Final = 0.8  # "okay", "yes" where nothing was asked: about 0.4 s; a "please" or more may follow
 _CLOSING: Final = 0.6  # "thank you": about 0.7 s; a goodbye may follow
 _WHOLE: Final = 0.97  # "yes" after a question of yes or no, the tenth digit of a telephone number
 
-_BIAS: Final = 2.2
-_BY_WORDS: Final = 0.8
-_BY_SOUND: Final = 0.25
+_SENTENCE: Final = 3.0
+_BY_WORDS: Final = 0.9
+_BY_SOUND: Final = 0.6
 _LEANING: Final = -1.5
-"""Log-odds that the turn is over: of a sentence as such; by log-odds of the language model, of the turn model; and for
-a last word that leans on a next one. The sound counts for little: 38 % of complete telephone clips score under 0.5, and
-clause ends in mid-sentence score .97 (docs/decisions/0003)."""
+"""Log-odds that the turn is over: of words as such; by log-odds of the language model; by those of the turn model; and
+for a last word that leans on a next one. Chosen by search on the tuning half of `bench/endpointing.py`, rounded."""
 
 _FARTHEST: Final = 6.0
 """Log-odds beyond which a verdict says no more: one model's certainty must not outweigh everything else."""
 
+_SURE: Final = 0.9
+"""Completeness by the words from which the sound could hardly shorten the wait."""
+
 _WAITS: Final = (  # (completeness, seconds of silence); between them the wait is interpolated
     (0.0, 1.0),  # 1.0 stands for patient_s
-    (0.1, 0.75),
-    (0.3, 0.40),
-    (0.5, 0.22),
+    (0.08, 1.0),
+    (0.3, 0.45),
+    (0.5, 0.25),
     (0.6, 0.15),
     (0.75, 0.08),
-    (0.9, 0.02),
-    (1.0, 0.0),  # 0.0 stands for quick_s
+    (0.9, 0.0),  # 0.0 stands for quick_s
+    (1.0, 0.0),
 )
+
+
+def needs_sound(evidence: Evidence) -> bool:
+    """Whether the words leave a doubt that the turn model could lessen."""
+    return _by_rule(evidence) is None and completeness(replace(evidence, p_done=None)) < _SURE
 
 
 def settled_by_words(evidence: Evidence) -> bool:
@@ -104,12 +112,17 @@ def settled_by_words(evidence: Evidence) -> bool:
 
 
 def completeness(evidence: Evidence) -> float:
-    """P(the caller has finished): by the words where they settle it, else by all that is known together."""
+    """P(the caller has finished): by the words where they settle it, else by all that is known together.
+
+    The sound can only speak for an end, never against it: 38 % of complete telephone clips score under 0.5
+    (docs/decisions/0003), and no synthetic voice scores more than 0.02.
+    """
     by_rule = _by_rule(evidence)
     if by_rule is not None:
         return by_rule
     leans = evidence.words[-1] in evidence.language.leaning
-    odds = _BIAS + _BY_WORDS * _log_odds(evidence.p_end) + _BY_SOUND * _log_odds(evidence.p_done) + leans * _LEANING
+    sounds_finished = max(0.0, _log_odds(evidence.p_done))
+    odds = _SENTENCE + _BY_WORDS * _log_odds(evidence.p_end) + _BY_SOUND * sounds_finished + leans * _LEANING
     return 1 / (1 + math.exp(-odds))
 
 
@@ -117,7 +130,7 @@ def _by_rule(evidence: Evidence) -> float | None:
     words, language = evidence.words, evidence.language
     turn = " ".join(words)
     if turn in language.openers:
-        return _WHOLE if evidence.asked in (Asked.YES_OR_NO, Asked.NOTHING) else _OPENER
+        return {Asked.YES_OR_NO: _WHOLE, Asked.NOTHING: _ASSENT}.get(evidence.asked, _OPENER)
     if turn in language.whole_turns:
         return _WHOLE
     if turn in language.closings:
@@ -148,12 +161,12 @@ def _log_odds(p: float | None) -> float:
 def patience(evidence: Evidence, manner: Manner, slower: float = 1.0) -> float:
     """Seconds of silence after which the turn counts as over.
 
-    slower: this caller's factor (see habits.py); it stretches what exceeds quick_s.
+    slower: this caller's factor (see habits.py). It stretches what a doubt adds to quick_s: who pauses to think does so
+    in mid-sentence, and wants to be answered at once after a whole one.
     """
     p = completeness(evidence)
-    longest_s = manner.patient_s - manner.quick_s
     for (p_low, share_low), (p_high, share_high) in pairwise(_WAITS):
         if p <= p_high:
             share = share_low + (share_high - share_low) * (p - p_low) / (p_high - p_low)
-            return manner.quick_s + min(1.0, share * slower) * longest_s
+            return manner.quick_s + min(1.0, share * slower) * (manner.patient_s - manner.quick_s)
     return manner.quick_s

@@ -7,6 +7,7 @@ Rule: only so many jobs wait; beyond that a job is refused, for a decode that co
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar, TypeVarTuple
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 class Workers:
     """`count` threads that work for `engine` (its name in errors).
 
-    patient: they run only when nothing else wants to, where the system can do that (Linux);
+    patient: they give way to everything else, where the system can do that (Linux);
     waiting: how many jobs may wait for each of them.
     """
 
@@ -55,7 +56,12 @@ class Workers:
         self._threads.shutdown()
 
 
+_NICE: Final = 10
+"""A tenth of a usual share of a busy core. Not the idle class of the system: such a thread may be left standing
+while it holds the interpreter's lock, and then everything waits for it."""
+
+
 def _give_way() -> None:
     """In a worker thread: on Linux a priority is a thread's own; elsewhere it is the process's, which must keep it."""
     if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

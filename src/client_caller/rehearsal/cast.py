@@ -3,7 +3,8 @@
 In:   a way to have text spoken; human recordings.     Out: clips.
 Rule: a rehearsal of the agent must not become a test of how well a synthetic voice is understood. So every sentence has
       the speed at which eSpeak's en-us, through the telephone band and room noise, was decoded without a fault by
-      Moonshine tiny in three tries of three.
+      Moonshine tiny, as our listener hears it, in five tries of five (of four, where a sentence stops in the middle;
+      one of the five such was understood in three).
 """
 
 from collections.abc import Awaitable, Callable
@@ -39,32 +40,32 @@ class Passage:
 
 
 QUESTIONS: Final = (
-    Line("I am calling because my internet has stopped working.", 130),
-    Line("How much does it cost?"),
-    Line("I have a question about my order."),
-    Line("What are your opening hours?", 130),
-    Line("My internet is very slow today."),
-    Line("How long will it take?"),
-    Line("I would like to cancel my order and get a refund."),
+    Line("I would like to cancel my order.", 140),
+    Line("How long does it take?", 140),
+    Line("My internet is very slow today.", 130),
     Line("Are you open on Saturday?"),
-    Line("The router has a red light."),
-    Line("I moved to a new house last month."),
+    Line("My internet is not working."),
+    Line("How much does it cost?", 160),
+    Line("When are you open?", 120),
+    Line("I have a question about my order.", 160),
+    Line("What are your opening hours?"),
+    Line("Are you open on Sunday?"),
 )
-SHORT_ANSWERS: Final = (Line("Yes, please."), Line("No."), Line("Okay."))
+SHORT_ANSWERS: Final = (Line("Yes, please.", 140), Line("No.", 130), Line("Okay.", 140))
 INTERRUPTIONS: Final = (
-    Line("Hold on, how long will it take?", 140),
-    Line("Hold on, I have a question about my order.", 140),
+    Line("Hold on, how long does it take?", 140),
+    Line("Hold on, I would like to cancel my order.", 140),
 )
-GOODBYE: Final = Line("Thank you very much for your help.", 160)
-TWO_SENTENCES: Final = Line("Thank you very much. Goodbye.", 130)
+GOODBYE: Final = Line("Thank you very much for your help.", 130)
+TWO_SENTENCES: Final = Line("Okay, thank you. Goodbye.")
 """The gap between the two is as long as some agents take to answer; the first may well be all there is."""
 
 HALTING: Final = (
-    (Line("I am calling because", 130), Line("my internet has stopped working.")),
-    (Line("Can you tell me when"), Line("the price will change.")),
-    (Line("My internet stopped working after", 160), Line("I moved to a new house last month.")),
-    (Line("I would like to cancel my"), Line("order and get a refund.")),
-    (Line("How long will it take to"), Line("get a refund?")),
+    (Line("I am calling because", 130), Line("my internet is very slow today.", 130)),
+    (Line("How long will it take to", 130), Line("open my account?", 130)),
+    (Line("I am calling because", 120), Line("I would like to cancel my order.", 140)),
+    (Line("My name is", 140), Line("Maria.", 140)),
+    (Line("I am calling because", 140), Line("my order is very slow.", 140)),
 )
 """Sentences that stop in the middle, where a speaker thinks."""
 

@@ -118,6 +118,7 @@ class OpenAIModel:
         self._llamacpp = self._api.removesuffix("/v1")  # its own interface lies beside OpenAI's
         self._settings = settings
         self._slots = Slots(settings.slots) if embedded else None
+        self._rendered: tuple[list[Message], str] = ([], "")  # messages, and the prompt up to what follows them
 
     async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
         """Text fragments of the reply. Raises EngineTimeout, EngineOverloaded, EngineCrashed."""
@@ -168,10 +169,12 @@ class OpenAIModel:
 
     async def _extend_embedded(self, messages: Sequence[Message], call_id: str) -> httpx.Response:
         """The same by llama.cpp's own: the rendered prompt, cut off behind the caller's last word."""
-        rendered = await self._post(f"{self._llamacpp}/apply-template", {"messages": _plain(messages)})
-        prompt = msgspec.json.decode(rendered.content, type=_Rendered).prompt
-        words = messages[-1].content
-        body = {"prompt": prompt[: prompt.rindex(words) + len(words)], "n_predict": 1, "n_probs": _LIKELIEST}
+        if self._rendered[0] != messages[:-1]:
+            answer = await self._post(f"{self._llamacpp}/apply-template", {"messages": _plain(messages)})
+            prompt = msgspec.json.decode(answer.content, type=_Rendered).prompt
+            self._rendered = (list(messages[:-1]), prompt[: prompt.rindex(messages[-1].content)])
+        prompt = self._rendered[1] + messages[-1].content
+        body = {"prompt": prompt, "n_predict": 1, "n_probs": _LIKELIEST}
         return await self._post(f"{self._llamacpp}/completion", body | self._own_options(call_id))
 
     async def _chat(self, body: dict[str, Any]) -> httpx.Response:
