@@ -93,6 +93,10 @@ def test_a_surely_finished_turn_is_answered_at_once_and_an_unfinished_one_is_wai
         script.happen(TurnScored(1, 0.9), after_s=0.05)
         while 2 not in script.released():
             script.wait(0.01)
+            if StartReply in {type(action) for action in script.done} and not any(
+                isinstance(a, Say) and a.reply == 2 for a in script.done
+            ):
+                script.agent_answers("Yes.")
         waits[text] = script.now - paused_at
     assert waits["goodbye"] < 0.3
     assert waits["what are your opening hours"] < 0.45
@@ -147,6 +151,7 @@ def test_a_language_model_that_has_no_verdict_does_not_keep_the_caller_waiting()
         script.happen(SpeechPaused(script.now, 0.9))
         script.happen(Transcript(1, "what are your opening hours"))
         assert StartReply in {type(action) for action in script.happen(verdict)}
+        script.agent_answers("From nine to five.")
         script.happen(TurnScored(1, 0.9), after_s=0.2)
         assert Release(2) in script.wait(0.6)
 
@@ -157,7 +162,9 @@ def test_verdicts_that_do_not_come_are_waited_for_less_than_half_a_second() -> N
     script.happen(SpeechStarted(script.now))
     script.happen(SpeechPaused(script.now, 0.9))
     script.happen(Transcript(1, "what are your opening hours"))
-    assert Release(2) in script.wait(0.8)
+    script.wait(0.35)
+    script.agent_answers("From nine to five.")
+    assert Release(2) in script.wait(0.5)
 
 
 def test_at_most_three_drafts_are_made_in_one_turn_and_the_answer_still_comes() -> None:
@@ -292,7 +299,36 @@ def test_the_words_may_come_later_than_the_end_of_the_turn() -> None:
     script.happen(SpeechPaused(2.95, 0.9))
     script.wait(1.5)
     assert StartReply in map(type, script.happen(Transcript(1, "yes")))
-    assert Release(2) in script.wait(0.0)
+    script.agent_answers("Fine.")
+    assert 2 in script.released()
+
+
+def test_a_turn_stays_open_while_nothing_of_its_answer_could_be_heard() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what does it cost")
+    script.wait(0.5)
+    assert 2 not in script.released()
+    assert script.happen(SpeechStarted(script.now)) == [], "there is nothing to take back"
+    script.happen(SpeechPaused(script.now + 1, 0.9), after_s=1.0)
+    script.pauses += 1
+    said = (Turn("agent", MANNER.greeting), Turn("caller", "what does it cost for a child"))
+    assert StartReply(3, said) in script.words_come("what does it cost for a child")
+    script.wait(0.9)
+    assert 3 in script.released(), "but a model that is slow does not keep it open"
+
+
+def test_a_turn_that_goes_on_after_its_commit_is_judged_as_a_whole() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("What does it cost?")
+    script.agent_answers("Sixty euros.")
+    script.wait(1.0)
+    script.happen(SpeechStarted(script.now))
+    script.happen(SpeechPaused(script.now + 1, 0.9), after_s=1.0)
+    script.pauses += 1
+    script.words_come("no", p_end=0.001)
+    assert 3 not in script.released() + [action.reply for action in script.wait(0.6) if isinstance(action, Release)]
 
 
 def test_words_that_never_come_are_asked_for_again() -> None:

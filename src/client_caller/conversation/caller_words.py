@@ -11,29 +11,33 @@ from client_caller.conversation.memory import Memory
 
 
 class CallerWords:
-    """The caller's open turn. A text is what was decoded of it since the last answer was released."""
+    """The caller's open turn: words that were answered, but not yet heard to be, and what was decoded since."""
 
     def __init__(self, memory: Memory, language: Language) -> None:
         self._memory = memory
         self._language = language
         self._judged: list[str] = []
         self._p_end: float | None = None
+        self._newest = ""  # what was decoded since the turn was last closed
         self.carried = ""  # words that were answered, but not yet heard to be answered
-        self.newest = ""  # what was decoded since
 
-    def steadied(self, text: str) -> str:
-        """The same words, written as they were before as far as they are the same.
+    @property
+    def turn(self) -> str:
+        """All words that an answer would answer."""
+        return " ".join(filter(None, (self.carried, self._newest)))
+
+    def decoded(self, text: str) -> None:
+        """Take the newest words, written as they were before as far as they are the same.
 
         A transcriber changes commas and capitals from one decode to the next, and a language model must read anew
         whatever follows the first letter that has changed. The last word of before is written anew: its mark was not
         in the middle then.
         """
-        before, now = self.newest.split(), self._without_false_stops(text.split())
+        before, now = self._newest.split(), self._without_false_stops(text.split())
         same = 0
         while same < min(len(before) - 1, len(now)) and bare(before[same]) == bare(now[same]):
             same += 1
-        self.newest = " ".join(before[:same] + now[same:])
-        return self.newest
+        self._newest = " ".join(before[:same] + now[same:])
 
     def _without_false_stops(self, words: list[str]) -> list[str]:
         """A transcriber ends whatever it is given with a full stop, so one stands where the caller only paused."""
@@ -43,26 +47,27 @@ class CallerWords:
             for index, word in enumerate(words)
         ]
 
-    def all(self, text: str) -> str:
-        """All words that an answer to `text` would answer."""
-        return " ".join(filter(None, (self.carried, text)))
+    def history(self) -> tuple[Turn, ...]:
+        """What the language model reads before it answers."""
+        return self._memory.with_caller(self.turn)
 
-    def history(self, text: str) -> tuple[Turn, ...]:
-        """What the language model reads for that answer."""
-        return self._memory.with_caller(self.all(text))
-
-    def differ(self, text: str, answered: str) -> bool:
+    def differ(self, answered: str) -> bool:
         """Whether an answer to `answered` no longer fits; case and marks do not count."""
-        return bare(self.all(text)) != bare(answered)
+        return bare(self.turn) != bare(answered)
 
     def close(self) -> None:
         """The agent takes the floor; what comes next is decoded anew."""
-        self.carried, self.newest = self.all(self.newest), ""
+        self.carried, self._newest = self.turn, ""
+
+    def settle(self) -> Turn:
+        """All of it becomes history. Returns the addition."""
+        said, self.carried, self._newest = self.turn, "", ""
+        return self._memory.add("caller", said)
 
     def judge(self, read: str, p_end: float) -> None:
         """Keep the model's verdict on the caller's turn as it was read."""
         self._judged, self._p_end = bare(read), p_end
 
-    def verdict(self, text: str) -> float | None:
+    def verdict(self) -> float | None:
         """P(a sentence may end after these words); None when they are not those judged last."""
-        return self._p_end if bare(self.history(text)[-1].text) == self._judged else None
+        return self._p_end if bare(self.history()[-1].text) == self._judged else None

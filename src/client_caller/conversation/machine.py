@@ -40,14 +40,11 @@ from client_caller.conversation.events import (
 from client_caller.conversation.habits import Habits
 from client_caller.conversation.languages import LANGUAGES
 from client_caller.conversation.memory import Memory
-from client_caller.conversation.pause import Pause
+from client_caller.conversation.pause import DRAFT_WITHIN_S, DRAFTS_AT_MOST, Pause
 from client_caller.conversation.policy import UNKNOWN, Manner
 from client_caller.conversation.reply import Reply
 from client_caller.conversation.transitions import TRANSITIONS, Deadline, Phase, Trigger
 from client_caller.errors import LocalProtocolError
-
-_DRAFTS_AT_MOST = 3
-"""Silent drafts in one turn; a caller who speaks haltingly must not keep the language model busy."""
 
 
 class Conversation:
@@ -188,15 +185,15 @@ class Conversation:
         if self.phase is Phase.PAUSED and self._pause.text:
             self._habits.paused(at - self._pause.at)
         if self.phase in (Phase.LISTENING, Phase.SPEAKING):  # otherwise it has been read already
-            actions.append(self._read_ahead(""))
+            actions.append(self._read_ahead())
         self.phase = Phase.LISTENING
         return actions
 
     def _on_interim(self, text: str) -> list[Action]:
-        text = self._words.steadied(text)
-        actions = self._drop_outdated_draft(text)
-        if self._words.verdict(text) is None:
-            actions.append(self._read_ahead(text))
+        self._words.decoded(text)
+        actions = self._drop_outdated_draft()
+        if self._words.verdict() is None:
+            actions.append(self._read_ahead())
         return actions
 
     def _on_pause(self, event: SpeechPaused) -> list[Action]:
@@ -208,14 +205,15 @@ class Conversation:
         return [Transcribe(self._pause.number)]
 
     def _on_words(self, text: str, now: float) -> list[Action]:
-        self._pause.text = text = self._words.steadied(text)
-        actions = self._drop_outdated_draft(text)
+        self._words.decoded(text)
+        self._pause.text = self._words.turn if text else ""
+        actions = self._drop_outdated_draft()
         if text:
             self._unheard = ""
-            self._pause.drafted = self._reply is not None or self._drafts >= _DRAFTS_AT_MOST
-            self._pause.p_end = self._words.verdict(text)
+            self._pause.drafted = self._reply is not None or self._drafts >= DRAFTS_AT_MOST
+            self._pause.p_end = self._words.verdict()
             if self._pause.p_end is None:
-                actions.append(self._read_ahead(text))
+                actions.append(self._read_ahead())
             return [*actions, *self._draft_if_due(now)]
         if self._unheard:  # it was a noise that silenced the agent
             return [*actions, self._close_turn(), *self._say(self._unheard)]
@@ -228,7 +226,7 @@ class Conversation:
         self._words.judge(event.text, UNKNOWN if event.p_end is None else event.p_end)
         if self.phase is not Phase.PAUSED or not self._pause.text:
             return []
-        if (p_end := self._words.verdict(self._pause.text)) is not None:
+        if (p_end := self._words.verdict()) is not None:
             self._pause.p_end = p_end
         return self._draft_if_due(now)
 
@@ -248,12 +246,13 @@ class Conversation:
         if now < self._pause.draft_at(self._manner, self._habits.slower):
             return []
         self._pause.drafted = True
+        self._pause.sound_by = now + DRAFT_WITHIN_S
         self._drafts += 1
-        return self._start_reply(self._words.all(self._pause.text or ""))
+        return self._start_reply()
 
-    def _drop_outdated_draft(self, text: str) -> list[Action]:
+    def _drop_outdated_draft(self) -> list[Action]:
         """A draft lives as long as the words it answers are the caller's words."""
-        return self._drop_reply() if self._reply and self._words.differ(text, self._reply.answers) else []
+        return self._drop_reply() if self._reply and self._words.differ(self._reply.answers) else []
 
     def _close_turn(self) -> Action:
         self._words.close()
@@ -263,7 +262,7 @@ class Conversation:
         """The caller's turn is over: the agent has the floor, with whatever of the draft is there."""
         actions: list[Action] = [self._close_turn()]
         if self._reply is None:
-            actions += self._start_reply(self._words.carried)
+            actions += self._start_reply()
         self._drafts = 0
         self._habits.turn_ended()
         return [*actions, *self._release()]
@@ -272,6 +271,7 @@ class Conversation:
         assert self._reply is not None
         self._reply.pieces.append(text)
         self._reply.heard.append(0)
+        self._pause.sound_by = 0.0
         if self.phase is Phase.THINKING:
             self.phase = Phase.SPEAKING
         return [Say(self._reply.number, len(self._reply.pieces) - 1, text)]
@@ -289,9 +289,8 @@ class Conversation:
         reply.heard[event.piece] = max(reply.heard[event.piece], event.words)
         reply.done += event.done
         actions: list[Action] = []
-        if self._words.carried and reply.heard_text:
-            actions.append(Remember(self._memory.add("caller", self._words.carried)))
-            self._words.carried = ""
+        if self._words.turn and reply.heard_text:
+            actions.append(Remember(self._words.settle()))
         return [*actions, *self._finish_if_heard()]
 
     def _on_failure(self, failure: EngineFailed, now: float) -> list[Action]:
@@ -311,21 +310,21 @@ class Conversation:
 
     def _on_hung_up(self) -> list[Action]:
         actions = self._drop_reply() if self._reply else []
-        if last_words := self._words.all(self._words.newest):
-            actions.append(Remember(self._memory.add("caller", last_words)))
+        if self._words.turn:
+            actions.append(Remember(self._words.settle()))
         self.phase = Phase.ENDED
         return actions
 
     # The life of a reply.
 
-    def _read_ahead(self, text: str) -> Action:
+    def _read_ahead(self) -> Action:
         """Have the model read what the reply will begin from: the history and the caller's words so far."""
-        return ReadAhead(self._words.history(text))
+        return ReadAhead(self._words.history())
 
-    def _start_reply(self, answers: str) -> list[Action]:
+    def _start_reply(self) -> list[Action]:
         self._replies += 1
-        self._reply = Reply(self._replies, answers)
-        return [StartReply(self._replies, self._memory.with_caller(answers))]
+        self._reply = Reply(self._replies, self._words.turn)
+        return [StartReply(self._replies, self._words.history())]
 
     def _release(self) -> list[Action]:
         assert self._reply is not None
@@ -370,11 +369,12 @@ class Conversation:
         assert failed is not None
         actions: list[Action] = [CancelReply(failed.number)]
         if not failed.released:  # a draft: the commit starts another
+            self._pause.sound_by = 0.0
             return actions
         if self._retried:
             return [*actions, *self._say(self._manner.trouble)]
         self._retried = True
-        return [*actions, *self._start_reply(failed.answers), *self._release()]
+        return [*actions, *self._start_reply(), *self._release()]
 
     def _give_up_reply(self) -> list[Action]:
         """The voice cannot say the rest of it."""

@@ -31,6 +31,13 @@ _DRAFT_TAKES_S: Final = 0.6
 """So long before the end of the wait a draft is made of words that do not look complete: on two cores the first sound
 of an answer took 0.2 to 0.5 s. Sooner, it would most often be made in vain."""
 
+DRAFTS_AT_MOST: Final = 3
+"""Silent drafts in one turn; a caller who speaks haltingly must not keep the language model busy."""
+
+DRAFT_WITHIN_S: Final = 0.8
+"""A draft that has begun is waited for so long: until its first piece is there nobody could hear anything, and a caller
+who goes on before is to find the turn still open."""
+
 _GAP_S: Final = 0.3
 """Silence before which no such draft is made; most gaps between words are over by then."""
 
@@ -51,11 +58,12 @@ class Pause:
     number: int
     at: float
     said: str = ""  # what the agent said last
-    text: str | None = None  # all words of the caller's turn; None until they are decoded
+    text: str | None = None  # the caller's turn; None until it is decoded, empty when nothing was said in it
     p_end: float | None = None  # the language model's verdict on them
     p_done: float | None = None  # the turn model's on the sound
     failed: bool = False  # the transcriber gave up: the words will not come
     scoring: bool = False  # the turn model has been asked
+    sound_by: float = 0.0  # until then the draft's first piece is waited for
     drafted: bool = False  # a draft was made of these words, or there are enough of them in this turn
 
     def evidence(self, manner: Manner) -> Evidence:
@@ -91,4 +99,5 @@ class Pause:
         p_end = UNKNOWN if self.p_end is None else self.p_end
         p_done = UNKNOWN if self.p_done is None else self.p_done
         otherwise = patience(replace(evidence, p_end=p_end, p_done=p_done), manner, slower)
-        return self.at + min(patience(evidence, manner, slower), max(otherwise, _VERDICTS_WITHIN_S))
+        wait_s = min(patience(evidence, manner, slower), max(otherwise, _VERDICTS_WITHIN_S))
+        return max(self.at + wait_s, self.sound_by)
