@@ -1,6 +1,6 @@
 """Human speech for the benchmarks: clips with their words and their silences, and the telephone they go through.
 
-In:   `../shared/corpus` beside the repository, where it is present; the recordings in the moonshine-voice package.
+In:   a folder `shared/corpus` beside the repository, where there is one; the recordings in the moonshine-voice package.
 Out:  `Clip`s at 16 kHz, every one framed by its own room tone; their silences; mu-law bytes as a line would carry them.
 Rule: everything is deterministic, and nothing is digital silence: a model trained on rooms behaves oddly in none.
 
@@ -89,7 +89,7 @@ class Clip:
 
 
 def corpus_present() -> bool:
-    """Whether `../shared/corpus` is there."""
+    """Whether the folder `shared/corpus` is there."""
     return (CORPUS / "manifest.json").is_file()
 
 

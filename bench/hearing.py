@@ -8,8 +8,8 @@ words   Word error rate of every speech-to-text engine that is configured, in 17
 cost    Processor and wall time of the ears, of the turn model and of decoding.
 
 It takes about a quarter of an hour; with --quick, a few of everything, a minute. The machine must be idle. Prints one
-table per part; writes one JSON with every value. The human voices are those of ../shared/corpus and of the
-moonshine-voice package.
+table per part; writes one JSON with every value. The human voices are those of a folder shared/corpus
+beside the repository and of the moonshine-voice package.
 
 The words of Moonshine are always measured, those of another engine when it is configured as for serving:
 CLIENT_CALLER_HEARING__ENGINE=whisper (with ..._WHISPER_MODEL), or CLIENT_CALLER_HEARING__SERVER_URL.
@@ -53,7 +53,7 @@ async def main(parts: Sequence[str], quick: bool, out: Path) -> None:
     result: Result = {**origin("hearing"), "quick": quick, "corpus": corpus_present()}
     print(f"{result['machine']}; commit {result['commit']}{'; a few of everything' if quick else ''}")
     if not corpus_present():
-        print("../shared/corpus is absent: only the recordings of the moonshine-voice package are measured")
+        print("no shared/corpus beside the repository: only the recordings of the moonshine-voice package are measured")
     async with engines_of(settings) as engines:
         if "timing" in parts:
             result["timing"] = await timing(engines, settings, quick)

@@ -147,6 +147,19 @@ def test_a_server_that_does_not_tell_has_no_verdict() -> None:
     assert read_ahead({"choices": [{"logprobs": None}]})[0] is None
 
 
+def test_a_server_that_refuses_to_tell_is_asked_once() -> None:
+    said: list[float | None] = []
+
+    async def use(model: OpenAIModel) -> None:
+        said.append(await model.read_ahead(HELLO, "CA1"))
+        with pytest.raises(EngineCrashed):  # now it is only asked to read, which this server refuses, too
+            await model.read_ahead(HELLO, "CA1")
+
+    asked = with_server(refuses(400), use, embedded=False)
+    assert said == [None]
+    assert ["logprobs" in body for body in asked] == [True, False]
+
+
 def test_what_does_not_end_with_words_of_the_caller_is_only_read() -> None:
     p_end, asked = read_ahead({"choices": []}, [Message("system", "You are Anna."), Message("assistant", "Hello.")])
     assert p_end is None

@@ -9,6 +9,7 @@ server-sent events, `data: {...}`, the last of them `data: [DONE]`.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,8 @@ from client_caller.thinking.protocol import Message
 from client_caller.thinking.sentence_end import open_ended, p_end
 from client_caller.thinking.slots import Slots
 
+log = logging.getLogger("client_caller.thinking")
+
 _ENGINE: Final = "language model"
 _TEMPERATURE: Final = 0.0
 """The likeliest word. Small models wander off at anything above, and the same call can be replayed."""
@@ -32,6 +35,9 @@ _EMBEDDED: Final[dict[str, Any]] = {"cache_prompt": True, "repeat_penalty": 1.1,
 _LIKELIEST: Final = 20
 """Next tokens looked at to tell whether a sentence may end: as many as vLLM gives (`max_logprobs`). On the embedded
 model 60 of them gave the same answers."""
+
+_NOT_UNDERSTOOD: Final = frozenset({400, 422, 501})
+"""How servers refuse options they do not know."""
 
 _TOO_BUSY: Final = frozenset({429, 503})
 _WRONG: Final = (TimeoutError, httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError)
@@ -118,6 +124,7 @@ class OpenAIModel:
         self._llamacpp = self._api.removesuffix("/v1")  # its own interface lies beside OpenAI's
         self._settings = settings
         self._slots = Slots(settings.slots) if embedded else None
+        self._tells = True
         self._rendered: tuple[list[Message], str] = ([], "")  # messages, and the prompt up to what follows them
 
     async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
@@ -151,14 +158,23 @@ class OpenAIModel:
         words = open_ended(messages[-1].content) if messages[-1].role == "user" else ""
         try:
             async with asyncio.timeout(self._settings.first_token_s):
-                if not words:
-                    await self._chat(self._body(messages, call_id, 1))
-                    return None
-                extend = self._extend_embedded if self._slots else self._extend
-                answer = await extend([*messages[:-1], Message("user", words)], call_id)
-                likeliest = msgspec.json.decode(answer.content, type=_Completion).likeliest
+                if words and self._tells:
+                    return await self._verdict([*messages[:-1], Message("user", words)], call_id)
+                await self._chat(self._body(messages, call_id, 1))
         except _WRONG as wrong:
             raise _translated(wrong) from wrong
+        return None
+
+    async def _verdict(self, messages: Sequence[Message], call_id: str) -> float | None:
+        try:
+            answer = await (self._extend_embedded if self._slots else self._extend)(messages, call_id)
+        except httpx.HTTPStatusError as refusal:
+            if refusal.response.status_code not in _NOT_UNDERSTOOD:
+                raise
+            self._tells = False
+            log.warning("the language model server does not tell how likely a sentence may end; it is not asked again")
+            return None
+        likeliest = msgspec.json.decode(answer.content, type=_Completion).likeliest
         return p_end(likeliest) if likeliest else None
 
     async def _extend(self, messages: Sequence[Message], call_id: str) -> httpx.Response:
