@@ -28,9 +28,9 @@ def plot_curves(
     figure, axes = pyplot.subplots(figsize=(7.0, 4.2), dpi=200)
     for (name, curve), colour in zip(curves.items(), ("#888888", "#d98200", "#0a6ebd", "#2a8a3e"), strict=False):
         axes.plot(*zip(*curve, strict=True), marker="o", markersize=4, linewidth=1.8, label=name, color=colour)
-    for (name, (x, y)), above in zip(marks.items(), cycle((9, -15))):
+    for (name, (x, y)), (right, up, side) in zip(marks.items(), cycle(((7, 7, "left"), (-7, -15, "right")))):
         axes.plot(x, y, marker="D", markersize=7, color="#222222")
-        axes.annotate(name, (x, y), xytext=(6, above), textcoords="offset points", fontsize=10)
+        axes.annotate(name, (x, y), xytext=(right, up), textcoords="offset points", fontsize=10, ha=side)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(x_label, fontsize=11)
