@@ -5,7 +5,8 @@
 Human turns through three telephone lines (endpointing_takes.py) are heard once with the real models, which takes some
 minutes and is kept (endpointing_ears.py); policies are then judged on what was heard, in seconds. A false cut-off is an
 answer in a silence inside a turn; the response time is the dead air after its true end (endpointing_figures.py).
-Every figure is given for two halves of the speakers: numbers are tuned on one and judged on the other.
+Every figure is given for two halves of the speakers, so that numbers tuned on one can be judged on the other. The
+present ones were chosen on both.
 
 --quick   a sixth of the clips, one line
 --sweep   also: what changing each number of the policy does

@@ -1,8 +1,8 @@
 """The turns of the endpointing benchmark: human clips, some with a long silence put in, through three telephone lines.
 
 In:   `corpus.human_clips()`.     Out: takes: a turn's sound as the line carries it, and the truth about it.
-Rule: every figure can be told by half. Speakers, not clips, are dealt to the halves, so that no number of the
-      policy is judged on a voice that it was tuned on.
+Rule: every figure can be told by half. Speakers, not clips, are dealt to the halves, so that a number
+      tuned on one half can be judged on voices that it has not seen.
 """
 
 import hashlib

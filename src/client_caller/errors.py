@@ -63,3 +63,13 @@ class EngineCrashed(EngineError):
 
 class LocalProtocolError(ClientCallerError):
     """A bug of ours: the pair of phase and event is impossible."""
+
+
+_NO_ROOM = frozenset({429, 503})
+
+
+def refusal(engine: str, status: int) -> EngineError:
+    """What an engine's server means by an HTTP status of 400 or more."""
+    if status in _NO_ROOM:
+        return EngineOverloaded(engine, f"the server refused, status {status}")
+    return EngineCrashed(engine, f"the server answered with status {status}")

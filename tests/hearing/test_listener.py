@@ -192,16 +192,3 @@ def test_a_caller_who_stops_while_sound_is_lost_is_noticed_when_it_is_back():
     (_, _), (noticed, paused) = Caller().says(silence(1), voice(1)).loses(0.4).says(silence(1)).events
     assert paused.at == pytest.approx(2.0, abs=WINDOW_S)
     assert noticed == pytest.approx(2.4 + 0.064, abs=2 * WINDOW_S)
-
-
-def test_the_voice_of_a_turn_is_counted_over_its_pauses_and_the_silence_since():
-    caller = Caller().says(silence(1), voice(0.5), silence(1), voice(0.5), silence(0.3))
-    assert caller.listener.voiced_s == pytest.approx(1.0, abs=4 * WINDOW_S)
-    assert caller.listener.silent_s == pytest.approx(0.3, abs=2 * WINDOW_S)
-    caller.says(voice(0.2))
-    assert caller.listener.silent_s == 0
-    caller.listener.close_turn()
-    assert caller.listener.voiced_s == pytest.approx(0.2, abs=2 * WINDOW_S)
-    caller.says(silence(1))
-    caller.listener.close_turn()
-    assert caller.listener.voiced_s == 0

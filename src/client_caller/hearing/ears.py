@@ -43,16 +43,6 @@ class Ears:
         """Whether the last window that was heard belongs to the utterance and is no lull in it."""
         return self._endpointer.in_speech and self._endpointer.silent_s == 0
 
-    @property
-    def voiced_s(self) -> float:
-        """Seconds of voice in this utterance, or in the last one."""
-        return self._endpointer.voiced_s
-
-    @property
-    def silent_s(self) -> float:
-        """Seconds of silence heard since the last voiced window."""
-        return self._endpointer.silent_s
-
     async def feed(self, window: Samples, heard: bool) -> Onset | Offset | None:
         """What the next window, shape (256,), brings to light. Raises EngineError when the model fails."""
         self._windows += 1

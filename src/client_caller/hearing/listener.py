@@ -64,7 +64,6 @@ class Listener:
         self._heard_s = 0.0  # length of all sound so far
         self._zero_at: float | None = None  # call time of the first sample of the sound
         self._last_at = 0.0  # of the last event
-        self._voiced_before_s = 0.0  # in the turn's earlier utterances
         self._interims = Interims(settings.interim_s)
         self._interim_due = False
 
@@ -87,16 +86,6 @@ class Listener:
             elif isinstance(edge, Offset):
                 events.append(SpeechPaused(self._call_time(edge.at, now), edge.voiced_s))
         return events
-
-    @property
-    def voiced_s(self) -> float:
-        """Seconds of voice heard since the caller's turn began."""
-        return self._voiced_before_s + (self._ears.voiced_s if self._ears.in_speech else 0.0)
-
-    @property
-    def silent_s(self) -> float:
-        """Seconds of silence heard since the caller's last voiced window; 0 while the voice lasts."""
-        return self._ears.silent_s
 
     def interim_due(self) -> bool:
         """Whether the caller has spoken for long enough to be decoded in between; true once each time."""
@@ -135,7 +124,6 @@ class Listener:
     def close_turn(self) -> None:
         """The caller's turn is over; an utterance that has already begun is the first of the next one."""
         self._turn.close()
-        self._voiced_before_s = 0.0
 
     def _keep_time(self, run: Run, now: float) -> None:
         length_s = len(run.samples) / LINE_HZ
@@ -157,7 +145,6 @@ class Listener:
             self._turn.started(edge.at)
         elif isinstance(edge, Offset):
             self._turn.paused(edge.at)
-            self._voiced_before_s += edge.voiced_s
             self._interims.forget()  # the pause is decoded anyway
             self._interim_due = False
         elif self._ears.in_speech and voiced != self._turn.speaking:

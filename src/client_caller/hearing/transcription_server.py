@@ -21,13 +21,12 @@ import numpy as np
 
 from client_caller.audio.frame import Samples
 from client_caller.audio.levels import at_level
-from client_caller.errors import ConfigError, EngineCrashed, EngineError, EngineOverloaded, EngineTimeout
+from client_caller.errors import ConfigError, EngineCrashed, EngineError, EngineTimeout, refusal
 from client_caller.hearing.plausible import LEVEL_DBFS, believed, holds_voice
 from client_caller.settings import HearingSettings
 
 _ENGINE: Final = "transcriber"
 _HZ: Final = 16_000
-_TOO_BUSY: Final = frozenset({429, 503})
 _KEPT_OPEN_S: Final = 3.0
 """Common servers drop an idle connection after 5 s; a request that meets the drop would be lost."""
 
@@ -101,10 +100,8 @@ def _translated(wrong: Exception) -> EngineError:
     """What went wrong, in our own terms."""
     if isinstance(wrong, TimeoutError):
         return EngineTimeout(_ENGINE, "no words in time; see CLIENT_CALLER_HEARING__SERVER_WITHIN_S")
-    if isinstance(wrong, httpx.HTTPStatusError) and wrong.response.status_code in _TOO_BUSY:
-        return EngineOverloaded(_ENGINE, f"the server refused, status {wrong.response.status_code}")
     if isinstance(wrong, httpx.HTTPStatusError):
-        return EngineCrashed(_ENGINE, f"the server answered with status {wrong.response.status_code}")
+        return refusal(_ENGINE, wrong.response.status_code)
     if isinstance(wrong, httpx.HTTPError):
         return EngineCrashed(_ENGINE, "the connection to the server failed")
     return EngineCrashed(_ENGINE, "the server's answer is not what the protocol says")

@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from client_caller.errors import EngineCrashed, EngineError, EngineOverloaded, EngineTimeout
+from client_caller.errors import EngineCrashed, EngineError, EngineTimeout, refusal
 from client_caller.settings import ThinkingSettings
 from client_caller.thinking.protocol import Message
 from client_caller.thinking.sentence_end import open_ended, p_end
@@ -39,7 +39,6 @@ model 60 of them gave the same answers."""
 _NOT_UNDERSTOOD: Final = frozenset({400, 422, 501})
 """How servers refuse options they do not know."""
 
-_TOO_BUSY: Final = frozenset({429, 503})
 _WRONG: Final = (TimeoutError, httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError)
 _DATA: Final = "data: "
 _DONE: Final = "[DONE]"
@@ -242,10 +241,8 @@ def _translated(wrong: Exception) -> EngineError:
     """What went wrong, in our own terms."""
     if isinstance(wrong, TimeoutError):
         return EngineTimeout(_ENGINE, "no token in time; see CLIENT_CALLER_THINKING__FIRST_TOKEN_S and __NEXT_TOKEN_S")
-    if isinstance(wrong, httpx.HTTPStatusError) and wrong.response.status_code in _TOO_BUSY:
-        return EngineOverloaded(_ENGINE, f"the server refused, status {wrong.response.status_code}")
     if isinstance(wrong, httpx.HTTPStatusError):
-        return EngineCrashed(_ENGINE, f"the server answered with status {wrong.response.status_code}")
+        return refusal(_ENGINE, wrong.response.status_code)
     if isinstance(wrong, httpx.HTTPError):
         return EngineCrashed(_ENGINE, "the connection to the server failed")
     return EngineCrashed(_ENGINE, "what the server sends is not what the protocol says")
