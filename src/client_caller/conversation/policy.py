@@ -81,8 +81,8 @@ _BY_WORDS: Final = 0.9
 _BY_SOUND: Final = 0.6
 _LEANING: Final = -1.5
 """Log-odds that the turn is over: of words as such; by log-odds of the language model; by those of the turn model; and
-for a last word that leans on a next one. Chosen by a search over the turns of `bench/endpointing.py` with noise at -55 dBFS,
-both halves of the speakers, and rounded: neither half is an independent judge of them."""
+for a last word that leans on a next one. Chosen by a search over the turns of `bench/endpointing.py` with noise at
+-55 dBFS, both halves of the speakers, and rounded: neither half is an independent judge of them."""
 
 _FARTHEST: Final = 6.0
 """Log-odds beyond which a verdict says no more: one model's certainty must not outweigh everything else."""
