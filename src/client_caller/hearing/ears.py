@@ -1,7 +1,9 @@
-"""The ears of one call: voice activity, loudness and endpointing, joined.
+"""The ears of one call: voice activity, loudness, echo and endpointing, joined.
 
 In:   windows of sound, heard or lost.     Out: onsets and offsets.
-Rule: instants are seconds of the caller's sound. Lost windows are counted, but never shown to the model.
+Rule: instants are seconds of the caller's sound. Lost windows are counted, but never shown to the model. While the
+      agent is audible, neither its own voice come back nor a voice far behind the caller's begins an utterance; one
+      that has begun is followed whatever it is.
 """
 
 from typing import Final
@@ -10,8 +12,9 @@ import numpy as np
 
 from client_caller.audio.frame import Samples
 from client_caller.audio.levels import level_dbfs
+from client_caller.hearing.echo import Echo
 from client_caller.hearing.endpointing import WINDOW_S, Endpointer, Offset, Onset
-from client_caller.hearing.loudness import Loudness
+from client_caller.hearing.loudness import CallerVoice, Loudness
 from client_caller.hearing.protocols import VoiceActivity
 from client_caller.settings import HearingSettings
 
@@ -24,12 +27,17 @@ probability fall so low, when none was voiced for so long."""
 
 
 class Ears:
-    """Finds the caller's voice, however quiet the caller and however noisy the line."""
+    """Finds the caller's voice, however quiet the caller and however noisy the line.
 
-    def __init__(self, activity: VoiceActivity, settings: HearingSettings) -> None:
+    echo: is told elsewhere what the agent says, and here what is heard.
+    """
+
+    def __init__(self, activity: VoiceActivity, settings: HearingSettings, echo: Echo | None = None) -> None:
         self._activity = activity
-        self._speech_on = settings.speech_on
+        self._settings = settings
+        self._echo = echo or Echo()
         self._loudness = Loudness()
+        self._caller = CallerVoice()
         self._endpointer = Endpointer(settings)
         self._windows = self._quiet_windows = self._unvoiced_windows = self._windows_since_reset = 0
 
@@ -47,18 +55,30 @@ class Ears:
         """What the next window, shape (256,), brings to light. Raises EngineError when the model fails."""
         self._windows += 1
         if not heard:
+            self._echo.feed(window, self._loudness.floor_dbfs, quiet=False)
             return self._endpointer.lose()
-        self._loudness.feed(level_dbfs(window))
+        level = level_dbfs(window)
+        self._loudness.feed(level)
+        self._echo.feed(window, self._loudness.floor_dbfs, self._loudness.is_quiet)
         louder = np.clip(window * np.float32(10 ** (self._loudness.gain_db / 20)), -1.0, 1.0)
         p = await self._activity.probability(louder)
-        edge = self._endpointer.feed(p, self._windows * WINDOW_S, self._loudness.is_quiet)
+        nobody = self._loudness.is_quiet or self._is_not_the_caller(p, level)
+        edge = self._endpointer.feed(p, self._windows * WINDOW_S, nobody)
+        if self.voiced and p >= self._settings.speech_sure and not self._echo.may_echo:
+            self._caller.feed(level)
         self._refresh(p)
         return edge
+
+    def _is_not_the_caller(self, p: float, level: float) -> bool:
+        """Whether the voice in this window must not begin an utterance."""
+        if p < self._settings.speech_on or self._endpointer.in_speech:
+            return False
+        return self._echo.is_echo(level) or (self._echo.audible and self._caller.is_above(level))
 
     def _refresh(self, p: float) -> None:
         self._windows_since_reset += 1
         self._quiet_windows = self._quiet_windows + 1 if p < _QUIET else 0
-        self._unvoiced_windows = self._unvoiced_windows + 1 if p < self._speech_on else 0
+        self._unvoiced_windows = self._unvoiced_windows + 1 if p < self._settings.speech_on else 0
         nobody = self._quiet_windows >= _QUIET_WINDOWS or self._unvoiced_windows >= _RESET_AFTER_WINDOWS
         if nobody and self._windows_since_reset >= _RESET_AFTER_WINDOWS and not self._endpointer.in_speech:
             self._activity.reset()

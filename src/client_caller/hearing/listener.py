@@ -1,6 +1,6 @@
 """The listener: one call's ears.
 
-In:   the line's mu-law chunks with their media time.
+In:   the line's mu-law chunks with their media time; what the agent is made to say, and when.
 Out:  SpeechStarted and SpeechPaused, back-dated; the sound to decode and to judge, at 16 kHz.
 Rule: glue. It starts no task and awaits voice activity only; which transcriber or turn model gets the sound is not
       its business.
@@ -22,6 +22,7 @@ from client_caller.audio.resample import Resampler
 from client_caller.conversation.events import Interim, SpeechPaused, SpeechStarted
 from client_caller.hearing.caller_turn import CallerTurn, Tail
 from client_caller.hearing.ears import Ears
+from client_caller.hearing.echo import Echo
 from client_caller.hearing.endpointing import WINDOW_S, WINDOW_SAMPLES, Offset, Onset
 from client_caller.hearing.interims import Interims
 from client_caller.hearing.jitter import JitterBuffer, Run, Windows
@@ -57,7 +58,8 @@ class Listener:
         self._jitter = JitterBuffer()
         self._unseen = Windows(WINDOW_SAMPLES)
         self._seen = 0  # windows
-        self._ears = Ears(activity, settings)
+        self._echo = Echo()
+        self._ears = Ears(activity, settings, self._echo)
         self._turn = CallerTurn(settings.preroll_s)
         self._upsampler = Resampler(LINE_HZ, _MODEL_HZ)
         self._tape = Tape(_MODEL_HZ, _KEPT_S)
@@ -86,6 +88,14 @@ class Listener:
             elif isinstance(edge, Offset):
                 events.append(SpeechPaused(self._call_time(edge.at, now), edge.voiced_s))
         return events
+
+    def agent_plays(self, mulaw: bytes, plays_at: float) -> None:
+        """The agent's sound whose first sample should sound at call time `plays_at`; in order, up to 0.3 s ahead."""
+        self._echo.agent_plays(mulaw, plays_at)
+
+    def agent_silenced(self, at: float) -> None:
+        """What should have sounded at call time `at` or later was dropped."""
+        self._echo.agent_silenced(at)
 
     def interim_due(self) -> bool:
         """Whether the caller has spoken for long enough to be decoded in between; true once each time."""
@@ -136,6 +146,7 @@ class Listener:
         if self._zero_at is None or run.restarted:
             self._zero_at = latest_at
         self._zero_at = min(latest_at, self._zero_at + _DRIFT * length_s)
+        self._echo.tie(self._zero_at)
 
     def _follow_voice(self, edge: Onset | Offset | None) -> None:
         """Tell the turn where the voice sets in and stops, also for lulls too short to be a pause."""
