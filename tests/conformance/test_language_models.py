@@ -1,15 +1,19 @@
 """What is asked of every language model, fake or real."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from signal import SIGKILL, SIGSTOP, Signals
 
 import httpx
 import pytest
 
 from client_caller.errors import EngineCrashed
+from client_caller.faults import Fault, Kind, every, faulty
 from client_caller.settings import ThinkingSettings
+from client_caller.sturdy import SturdyModel
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
 from client_caller.thinking.protocol import LanguageModel, Message
@@ -36,7 +40,17 @@ async def embedded(models: Callable[[str], Path]) -> AsyncIterator[LanguageModel
         await server.stop()
 
 
-MODELS = [pytest.param(scripted, id="scripted"), pytest.param(embedded, id="embedded", marks=pytest.mark.models)]
+@asynccontextmanager
+async def sturdy(models: Callable[[str], Path]) -> AsyncIterator[LanguageModel]:
+    async with scripted(models) as model:
+        yield SturdyModel([faulty(model, every(2, Fault(Kind.BUSY))), model], 2.0, 1.5)
+
+
+MODELS = [
+    pytest.param(scripted, id="scripted"),
+    pytest.param(sturdy, id="sturdy"),
+    pytest.param(embedded, id="embedded", marks=pytest.mark.models),
+]
 
 
 @pytest.mark.parametrize("running", MODELS)
@@ -101,6 +115,38 @@ def test_the_embedded_server_starts_again_where_it_was(models: Callable[[str], P
         await server.stop()
 
     asyncio.run(crash_and_restart())
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("signal_sent", "logged"), [(SIGSTOP, "hangs"), (SIGKILL, "ended")])
+def test_the_embedded_server_is_started_again_when_it_hangs_or_is_gone(
+    signal_sent: Signals, logged: str, models: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        model = models("SmolLM2-135M-Instruct.Q4_1.gguf")
+        server = LlamaServer(model, SETTINGS, check_every_s=0.2, check_within_s=0.5)
+        await server.start()
+        restarted = asyncio.Event()
+
+        async def tell() -> None:
+            restarted.set()
+
+        watch = asyncio.create_task(server.keep_alive(tell))
+        client = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
+        await asyncio.sleep(0.5)
+        assert not restarted.is_set()  # it is left alone while it is well
+        before = server.pid
+        os.kill(before, signal_sent)
+        async with asyncio.timeout(20):
+            await restarted.wait()
+        assert server.pid != before
+        assert [text async for text in client.stream(QUESTION, "CA1", 4)]
+        watch.cancel()
+        await client.close()
+        await server.stop()
+
+    asyncio.run(main())
+    assert logged in caplog.text
 
 
 def test_a_file_that_is_no_model_is_a_crash_that_says_why(tmp_path: Path) -> None:

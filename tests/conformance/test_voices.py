@@ -9,9 +9,11 @@ import pytest
 
 from client_caller.audio.frame import LINE_HZ
 from client_caller.audio.levels import level_dbfs
+from client_caller.faults import always, crash, faulty
 from client_caller.speaking.espeak import EspeakVoice
 from client_caller.speaking.protocol import Speech, Voice, WordTime
 from client_caller.speaking.tone import ToneVoice
+from client_caller.sturdy import SturdyVoice
 
 TEXTS = [
     "Hello.",
@@ -20,7 +22,12 @@ TEXTS = [
     "Sure — it’s café “Zoë”,   on the 3rd.",
 ]
 
-VOICES = {"tone": ToneVoice, "espeak": lambda: EspeakVoice("en-us", 165, 50)}
+VOICES = {
+    "tone": ToneVoice,
+    "espeak": lambda: EspeakVoice("en-us", 165, 50),
+    "sturdy": lambda: SturdyVoice([EspeakVoice("en-us", 165, 50)], 1.5, 1.5),
+    "sturdy, after a failure": lambda: SturdyVoice([faulty(ToneVoice(), always(crash())), ToneVoice()], 1.5, 1.5),
+}
 
 
 @pytest.fixture(params=sorted(VOICES))

@@ -143,3 +143,33 @@ def test_closed_batches_say_so(made):
     batches.close()
     with pytest.raises(EngineCrashed, match="transcriber: it has been closed"):
         asyncio.run(batches.run(1))
+
+
+def test_when_the_thread_hangs_another_does_what_of_its_batch_is_still_awaited():
+    first, hung = Held(), Held()
+    after: list[list[int]] = []
+
+    def work(items: list[int]) -> list[int]:
+        if not first.batches:
+            return first(items)
+        if not hung.batches:
+            return hung(items)
+        after.append(items)
+        return [item * item for item in items]
+
+    async def main() -> list[int]:
+        batches = Batches("transcriber", work, 4, hung_s=0.02)
+        held = await first_held(batches, first)
+        jobs = [asyncio.ensure_future(batches.run(item)) for item in (2, 3)]
+        await asyncio.sleep(0)
+        first.go.set()
+        await asyncio.to_thread(hung.begun.wait, 5)
+        jobs[0].cancel()  # its watchdog has fired; the other's has not yet
+        async with asyncio.timeout(4):
+            found = [await held, await jobs[1], await batches.run(4)]
+        hung.go.set()
+        batches.close()
+        return found
+
+    assert asyncio.run(main()) == [1, 9, 16]
+    assert (hung.batches, after) == ([[2, 3]], [[3], [4]])

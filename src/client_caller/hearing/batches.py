@@ -2,6 +2,7 @@
 
 In:   items, each from a call that awaits what becomes of it.     Out: to each call its own result.
 Rule: the thread does all that wait as one batch; what comes meanwhile is the next. What nobody awaits is left out.
+      When the thread hangs and is replaced, the next one does once more what of its batch is still awaited.
 
 A large model takes about as long for eight stretches of speech as for one. Only a worker that has been idle waits for
 companions, and briefly: it costs every caller that time, and calls seldom pause within the same few milliseconds.
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from client_caller.errors import EngineError
-from client_caller.hearing.workers import Workers
+from client_caller.hearing.workers import HUNG_S, Workers
 
 _COMPANIONS_S: Final = 0.003
 
@@ -34,13 +35,15 @@ class _Job(Generic[Item, Result]):
 class Batches(Generic[Item, Result]):
     """Batches of at most `at_most` items for `work`, which returns as many results in the same order.
 
-    engine: its name in errors. Two batches' worth of items may wait.
+    engine: its name in errors;  hung_s: as for `Workers`. Two batches' worth of items may wait.
     """
 
-    def __init__(self, engine: str, work: Callable[[list[Item]], list[Result]], at_most: int) -> None:
+    def __init__(
+        self, engine: str, work: Callable[[list[Item]], list[Result]], at_most: int, *, hung_s: float = HUNG_S
+    ) -> None:
         self._work = work
         self._at_most = at_most
-        self._workers = Workers(engine, 1, waiting=2 * at_most)
+        self._workers = Workers(engine, 1, waiting=2 * at_most, hung_s=hung_s)
         self._waiting: deque[_Job[Item, Result]] = deque()  # what the workers refuse is dropped with the next batch
 
     async def run(self, item: Item) -> Result:
@@ -69,8 +72,11 @@ class Batches(Generic[Item, Result]):
 
     def _companions(self, job: _Job[Item, Result]) -> Iterator[_Job[Item, Result]]:
         room = self._at_most - 1
-        while self._waiting and room:
-            other = self._waiting.popleft()
+        while room:
+            try:
+                other = self._waiting.popleft()
+            except IndexError:  # empty; not asked before, for a thread that was thought to hang may be at it, too
+                return
             if other.wanted and other is not job:
                 room -= 1
                 yield other

@@ -13,7 +13,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Full, Queue
 from typing import Final
 
 import numpy as np
@@ -58,7 +58,8 @@ class MoonshinePool:
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._library = _load_library()
-        self._idle: Queue[int] = Queue(workers)  # a handle per worker, so no worker ever waits for one
+        self._folder = folder
+        self._idle: Queue[int] = Queue(workers)  # a handle per worker
         for _ in range(workers):
             self._idle.put(self._load(folder))
         self._workers = Workers(_ENGINE, workers)
@@ -87,7 +88,7 @@ class MoonshinePool:
     def _decode(self, samples: Samples) -> str:
         sound = np.ascontiguousarray(at_level(samples, LEVEL_DBFS), np.float32)
         found = ctypes.POINTER(_Transcript)()
-        handle = self._idle.get()
+        handle = self._free_handle()
         try:
             error = self._library.moonshine_transcribe_without_streaming(
                 handle, sound.ctypes.data_as(ctypes.POINTER(ctypes.c_float)), len(sound), _HZ, 0, ctypes.byref(found)
@@ -96,7 +97,23 @@ class MoonshinePool:
                 raise EngineCrashed(_ENGINE, self._what(error))
             return _words(found)
         finally:
-            self._idle.put(handle)
+            self._give_back(handle)
+
+    def _free_handle(self) -> int:
+        """One that nobody uses; a new one when a worker that hangs has taken its own with it."""
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            try:
+                return self._load(self._folder)
+            except ModelUnavailable as gone:
+                raise EngineCrashed(_ENGINE, str(gone)) from gone
+
+    def _give_back(self, handle: int) -> None:
+        try:
+            self._idle.put_nowait(handle)
+        except Full:  # a worker that hung has come back, and others have been loaded since
+            self._library.moonshine_free_transcriber(handle)
 
     def _what(self, error: int) -> str:
         sentence: bytes | None = self._library.moonshine_error_to_string(error)

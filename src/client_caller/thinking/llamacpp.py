@@ -8,20 +8,25 @@ Rule: a crash or a stall of llama.cpp must not take calls with it, hence the pro
 import asyncio
 import json
 import logging
+import math
 import secrets
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Final
 
 import httpx
 
-from client_caller.errors import EngineCrashed
+from client_caller.errors import EngineCrashed, EngineError
 from client_caller.settings import ThinkingSettings, environment_with
 
 _START_WITHIN_S: Final = 60.0
 _STOP_WITHIN_S: Final = 3.0
-_REST_S: Final = 1.0  # before it is started again, lest a broken one keeps a core busy
+_REST_S: Final = 1.0  # before it is started once more, lest one that ends at once keeps a core busy
+_CHECK_EVERY_S: Final = 5.0
+_CHECK_WITHIN_S: Final = 3.0  # its answer takes 15 ms, and 26 ms at most with 24 requests at once (two cores)
+_MISSES: Final = 2  # in a row, the second check at once after the first: it hangs
 _TAIL_BYTES: Final = 2_000
 _ENGINE: Final = "language model"
 
@@ -32,15 +37,29 @@ them on two cores of which one was busy took 1.6 s to the first token (medians o
 log = logging.getLogger("client_caller.thinking")
 
 
+async def _nothing() -> None:
+    """What is done after a start unless somebody wants more."""
+
+
 class LlamaServer:
     """One server process. It may be started again after it ended; address and key stay the same.
 
-    model: a GGUF file.
+    model: a GGUF file;  check_every_s, check_within_s: how often `keep_alive` asks whether it is well, and how long
+    its answer may take.
     """
 
-    def __init__(self, model: Path, settings: ThinkingSettings) -> None:
+    def __init__(
+        self,
+        model: Path,
+        settings: ThinkingSettings,
+        *,
+        check_every_s: float = _CHECK_EVERY_S,
+        check_within_s: float = _CHECK_WITHIN_S,
+    ) -> None:
         self._model = model
         self._settings = settings
+        self._check_every_s = check_every_s
+        self._check_within_s = check_within_s
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
         self.api_key: Final = secrets.token_urlsafe(24)
@@ -49,6 +68,12 @@ class LlamaServer:
     def base_url(self) -> str:
         """Where it serves, once started; for a client of OpenAI's protocol."""
         return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def pid(self) -> int:
+        """The process, once started; for whoever looks after processes, or does away with them."""
+        assert self._process is not None
+        return self._process.pid
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises EngineCrashed with the end of its log."""
@@ -79,15 +104,52 @@ class LlamaServer:
             raise EngineCrashed(_ENGINE, "the embedded server was not started")
         return await self._process.wait()
 
-    async def keep_alive(self) -> None:
-        """Start it again whenever it ends, until cancelled."""
+    async def keep_alive(self, restarted: Callable[[], Awaitable[None]] = _nothing) -> None:
+        """Start it again whenever it ended, and whenever it hangs, until cancelled.
+
+        restarted: awaited after each start; when it fails with an EngineError, that is logged.
+        """
+        clock = asyncio.get_running_loop().time
+        started_at = -math.inf  # that it has run well so far is known
         while True:
-            log.error("the embedded language model server ended", extra={"status": await self.wait()})
-            await asyncio.sleep(_REST_S)
+            await self._until_gone()
+            if clock() - started_at < _REST_S:
+                await asyncio.sleep(_REST_S)
+            started_at = clock()
             try:
                 await self.start()
-            except EngineCrashed as crash:
-                log.error("the embedded language model server does not start", extra={"why": str(crash)})  # noqa: TRY400
+                await restarted()
+            except EngineError as failure:
+                log.error("the embedded language model server fails at its start", extra={"why": str(failure)})  # noqa: TRY400
+
+    async def _until_gone(self) -> None:
+        """Until the process has ended, by itself or because it hung and was killed."""
+        misses = 0
+        while misses < _MISSES:
+            try:
+                async with asyncio.timeout(0 if misses else self._check_every_s):
+                    status = await self.wait()
+            except TimeoutError:
+                misses = 0 if await self._is_well() else misses + 1
+            else:
+                log.error("the embedded language model server ended", extra={"status": status})
+                return
+        log.error("the embedded language model server hangs and is killed", extra={"misses": misses})
+        await self._kill()
+
+    async def _is_well(self) -> bool:
+        try:
+            async with asyncio.timeout(self._check_within_s):
+                await self._check_health()
+        except (TimeoutError, OSError, httpx.HTTPError):
+            return False
+        return True
+
+    async def _kill(self) -> None:
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.kill()
+            await process.wait()
 
     async def stop(self) -> None:
         """End the process, by force if it will not. Safe to repeat."""
@@ -99,8 +161,7 @@ class LlamaServer:
             async with asyncio.timeout(_STOP_WITHIN_S):
                 await process.wait()
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            await self._kill()
 
     async def _configure(self, process: asyncio.subprocess.Process) -> None:
         """Tell the child what to serve; by its standard input, for the key is nobody else's business."""
@@ -123,7 +184,8 @@ class LlamaServer:
         return int(await process.stdout.readline())
 
     async def _check_health(self) -> None:
-        async with httpx.AsyncClient() as client:
+        # Without certificates, which this never needs: to load them takes 40 ms, in which no call gets on.
+        async with httpx.AsyncClient(verify=False, timeout=None) as client:
             answer = await client.get(f"http://127.0.0.1:{self._port}/health")
             answer.raise_for_status()
 

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import xllamacpp
 
+_SPARE_CONNECTIONS: Final = 16
+"""HTTP threads beyond one per slot: for requests that wait for a slot, so that a health check never waits for one."""
+
 _POLL: Final = 0
 """How hard (0-100) an idle worker thread spins instead of sleeping. Spinning takes a core from every other call."""
 
@@ -33,6 +36,7 @@ def _params(config: dict[str, Any]) -> xllamacpp.CommonParams:
     params.port = config["port"]
     params.api_keys = [config["api_key"]]
     params.n_parallel = config["slots"]
+    params.n_threads_http = config["slots"] + _SPARE_CONNECTIONS
     params.n_ctx = config["slots"] * config["context_tokens"]
     params.n_gpu_layers = 0
     params.cpuparams.n_threads = config["decode_threads"]
