@@ -6,8 +6,7 @@ first. All instants are seconds of call time.
 
 import asyncio
 import wave
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,25 +14,22 @@ from typing import Any
 import msgspec
 
 from client_caller.agent import Agent
-from client_caller.app import manner_of
 from client_caller.audio.frame import FRAME_S, LINE_HZ
 from client_caller.audio.mulaw import encode
 from client_caller.call import Call
 from client_caller.conversation.actions import Action, Remember, Turn
-from client_caller.conversation.events import Event, HungUp
+from client_caller.conversation.events import Event, HungUp, LineLost
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
 from client_caller.engines import Engines
-from client_caller.errors import EngineCrashed
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
+from client_caller.house import manner_of
 from client_caller.line.simulated import SimulatedLine
 from client_caller.records.flight import ActionEntry, EventEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.records.replay import replay
 from client_caller.settings import HearingSettings, Settings
-from client_caller.speaking.protocol import Speech
 from client_caller.speaking.tone import ToneVoice, tone
-from client_caller.thinking.protocol import Message
 from client_caller.thinking.scripted import ScriptedModel
 
 WORD_S = 0.2
@@ -67,47 +63,6 @@ def engines(
         voice=ToneVoice(WORD_S, 0.02),
     )
     return replace(usual, **others)
-
-
-class Unwell:
-    """An engine of any kind that fails at its first `times` jobs: it crashes, or hangs for `hang_s` and goes on."""
-
-    def __init__(self, sound: Any, times: int = 1_000, hang_s: float | None = None) -> None:
-        self._sound = sound
-        self._left = times
-        self._hang_s = hang_s
-
-    async def _suffer(self) -> None:
-        self._left -= 1
-        if self._left < 0:
-            return
-        if self._hang_s is None:
-            raise EngineCrashed("the engine", "it is unwell")
-        await asyncio.sleep(self._hang_s)
-
-    async def transcribe(self, samples: Any) -> str:
-        await self._suffer()
-        return await self._sound.transcribe(samples)
-
-    async def p_done(self, samples: Any) -> float:
-        await self._suffer()
-        return await self._sound.p_done(samples)
-
-    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
-        await self._suffer()
-        return None
-
-    async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
-        await self._suffer()
-        async with aclosing(self._sound.stream(messages, call_id, max_tokens)) as fragments:
-            async for fragment in fragments:
-                yield fragment
-
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
-        await self._suffer()
-        async with aclosing(self._sound.speak(text)) as speeches:
-            async for speech in speeches:
-                yield speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,5 +252,5 @@ async def hold(
     assert outcome.difference is None
     assert outcome.steps > 0
     held = HeldCall(caller, left_at, ended[0], opened.path)
-    assert len(held.happened(HungUp)) == 1
+    assert len(held.happened(HungUp)) + len(held.happened(LineLost)) == 1
     return held

@@ -49,7 +49,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line_field_and_what_is_allo
         "line 7: voice.words_per_minute should be less than or equal to 300 (it is 900)",
         "line 8: voice.pich is not a field of an agent file; here may stand: name, words_per_minute, pitch",
         "line 5: colour is not a field of an agent file; here may stand: name, company, language, greeting, persona, "
-        "facts, hints, examples, voice, limits, phrases",
+        "facts, hints, examples, voice, limits, phrases, transfer_to",
     ]
 
 
@@ -83,3 +83,11 @@ def test_a_file_that_is_not_text_is_refused_in_words(tmp_path: Path) -> None:
     path.write_bytes(b'name = "\xff"')
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_agent(path)
+
+
+@pytest.mark.parametrize("number", ["", "15550100002", "+0155501000", "+1 555 010 0002", "+1555", "+" + "1" * 16])
+def test_a_number_that_no_carrier_can_dial_is_refused(tmp_path: Path, number: str) -> None:
+    text = f'name = "Anna"\ncompany = "B"\ngreeting = "Hello"\npersona = "You."\ntransfer_to = "{number}"\n'
+    assert complaints(tmp_path, text) == [
+        f"line 5: transfer_to must be a number in E.164 form, such as +15550100002 (it is {number!r})"
+    ]

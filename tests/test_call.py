@@ -26,7 +26,7 @@ def remembered_of(held: HeldCall, text: str, *stretches: int) -> tuple[int, int]
 
     stretches: which stretches of the agent's voice it sounded in.
     """
-    turn = next(turn for turn in held.remembered if turn.interrupted)
+    turn = next(turn for turn in held.remembered if turn.cut_by)
     count = len(turn.text.split())
     assert turn.text == " ".join(text.split()[:count])
     return count, sum(floor(held.stretches[number].words + 1e-6) for number in stretches)
@@ -112,7 +112,7 @@ def test_ten_interruptions_in_a_row_keep_history_exact(tmp_path: Path) -> None:
             await caller.say(0.4)
 
     held = run(hold(script, tmp_path, engines(repeat(QUESTION), LONG)))
-    interrupted = [len(turn.text.split()) for turn in held.remembered if turn.interrupted]
+    interrupted = [len(turn.text.split()) for turn in held.remembered if turn.cut_by]
     played = [floor(stretch.words + 1e-6) for stretch in held.stretches[1:11]]
     assert len(interrupted) == len(played) == 10
     assert max(abs(words - heard) for words, heard in zip(interrupted, played, strict=True)) <= 1
@@ -127,7 +127,7 @@ def test_the_greeting_may_be_interrupted_from_its_first_100_ms(tmp_path: Path, h
         await caller.hear_out()
 
     held = run(hold(script, tmp_path, engines(), agent=AGENT.model_copy(update={"greeting": LONG})))
-    greeting = [turn for turn in held.remembered if turn.interrupted]
+    greeting = [turn for turn in held.remembered if turn.cut_by]
     remembered = sum(len(turn.text.split()) for turn in greeting)
     assert held.stretches[0].ends - held.caller.spoken[0][0] < 0.3
     assert abs(remembered - floor(held.stretches[0].words + 1e-6)) <= 1

@@ -22,13 +22,13 @@ from calls import (
     hold,
 )
 from client_caller.agent import AgentLimits
-from client_caller.app import manner_of
 from client_caller.audio.mulaw import encode
 from client_caller.conversation.actions import HangUp, Turn
-from client_caller.conversation.events import CallAnswered, HungUp
+from client_caller.conversation.events import CallAnswered, HungUp, LineLost
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.transitions import Phase
 from client_caller.errors import LocalProtocolError
+from client_caller.house import manner_of
 from client_caller.line.simulated import SimulatedLine
 from client_caller.records.flight import DeadlineEntry, EventEntry, FactEntry, read_record
 from client_caller.speaking.tone import tone
@@ -56,7 +56,7 @@ async def until_just_said(caller: Caller) -> None:
 
 async def until_thinking(caller: Caller) -> None:
     await until_half_said(caller)
-    await caller.wait(2.0)
+    await caller.wait(1.2)  # a little later a filler would be heard
 
 
 async def until_answered(caller: Caller) -> None:
@@ -81,7 +81,7 @@ def phase_at_the_end(held: HeldCall) -> Phase:
     heart = heart_of(header.conversation)
     for entry in entries:
         match entry:
-            case EventEntry(event=HungUp()):
+            case EventEntry(event=HungUp() | LineLost()):
                 return heart.phase
             case EventEntry(t, event):
                 heart.handle(event, t)
@@ -102,7 +102,7 @@ def test_the_caller_may_hang_up_at_any_moment(
 
 
 @EVERY_MOMENT
-def test_a_lost_line_ends_the_call_and_is_noted(
+def test_a_lost_line_is_noted_and_is_no_end_of_the_call(
     tmp_path: Path, script: Script, first_token_s: float, phase: Phase
 ) -> None:
     async def broken(caller: Caller) -> None:
@@ -116,6 +116,8 @@ def test_a_lost_line_ends_the_call_and_is_noted(
     assert phase_at_the_end(held) is phase
     facts = [entry.name for entry in read_record(held.record)[1] if isinstance(entry, FactEntry)]
     assert "line lost" in facts
+    assert held.happened(LineLost)
+    assert not held.happened(HungUp)
 
 
 def test_a_caller_who_was_never_there_is_no_failure(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_a_call_that_may_last_no_longer_ends_though_the_agent_is_in_the_middle_o
     held = run(hold(script, tmp_path, engines(reply=LONG), agent=agent))
     assert not held.ended_by_caller
     answer, goodbye = held.remembered[-2:]
-    assert answer.interrupted
+    assert answer.cut_by
     assert LONG.startswith(answer.text)
     assert goodbye == Turn("agent", agent.phrases.goodbye)
 

@@ -11,13 +11,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from client_caller.errors import ConfigError
 
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """Text that will be spoken or read by the language model: never empty."""
+
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+
+
+def _dialable(number: str) -> str:
+    if not _E164.fullmatch(number):
+        raise PydanticCustomError("e164", "must be a number in E.164 form, such as +15550100002")
+    return number
+
+
+PhoneNumber = Annotated[str, AfterValidator(_dialable)]
+"""A number that any carrier can dial: a plus, the country, the number, digits only (ITU-T E.164)."""
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,19 +61,37 @@ class AgentLimits(BaseModel):
 
 
 class AgentPhrases(BaseModel):
-    """What is said when no language model has a say."""
+    """What is said when no language model has a say.
+
+    repeat: a turn could not be understood;  fillers: said by turns while an answer keeps the caller waiting;
+    trouble, offer: no answer could be found, once and then again;  dropped: said first after a lost line, and then
+    as_i_said with what the caller had not heard, or so_far with the caller's own unfinished words, or go_on;
+    goodbye: the call has lasted as long as it may;  busy, wait, dropped_for_good: spoken by the carrier's own voice.
+    """
 
     model_config = _FROZEN
     repeat: Sentence = "Sorry, I did not catch that. Could you say it again?"
     trouble: Sentence = "I am sorry, I need a moment. Could you say that again, please?"
+    offer: Sentence = (
+        "I am sorry, I cannot answer that now. You can call again later, or leave your name and number, "
+        "and somebody will call you back."
+    )
+    fillers: tuple[Sentence, ...] = ("One moment, please.", "I am still looking.", "Just a moment longer.")
+    dropped: Sentence = "Sorry, the line dropped for a moment."
+    as_i_said: Sentence = "I was saying:"
+    so_far: Sentence = "You were saying:"
+    go_on: Sentence = "Please go on."
     goodbye: Sentence = "I am sorry, we have to end the call here. Goodbye."
+    wait: Sentence = "One moment, please."
     busy: Sentence = "All our lines are busy right now. Please call again in a few minutes. Goodbye."
+    dropped_for_good: Sentence = "I am sorry, we have technical difficulties. Please call again later."
 
 
 class Agent(BaseModel):
     """Everything the operator decides about the one who answers.
 
     hints: names and rare words that callers may say, for a transcriber that heeds them; the first hundred or so count.
+    transfer_to: who is rung up for the caller when the line to us keeps breaking; without it the call ends there.
     """
 
     model_config = _FROZEN
@@ -76,6 +106,7 @@ class Agent(BaseModel):
     voice: AgentVoice = AgentVoice()
     limits: AgentLimits = AgentLimits()
     phrases: AgentPhrases = AgentPhrases()
+    transfer_to: PhoneNumber | None = None
 
 
 def load_agent(path: Path) -> Agent:

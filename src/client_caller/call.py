@@ -1,6 +1,7 @@
-"""ONE call, from the open line to the hang-up: feeds what happens into the conversation and performs what it answers.
+"""ONE call on one line: feeds what happens into the conversation and performs what it answers.
 
-In:   a line, the engines, the agent.     Out: a call held; its flight record and recording.
+In:   a line, the engines, the agent, a conversation: a new one, or one whose line was lost.
+Out:  a call held until it is over or its line is lost; its flight record and recording.
 Rule: the heart decides, this file obeys. It is the only place that sees all rooms, and starts all tasks of a call: five
       in one TaskGroup, beside the coroutine that runs it and listens. Whatever happens goes through `_happen`, on the
       event loop, one event at a time.
@@ -12,14 +13,7 @@ import logging
 from client_caller.agent import Agent
 from client_caller.audio.frame import LINE_HZ
 from client_caller.conversation import actions as do
-from client_caller.conversation.events import (
-    CallAnswered,
-    EngineFailed,
-    Event,
-    HungUp,
-    KeyPressed,
-    SpeechStarted,
-)
+from client_caller.conversation import events as ev
 from client_caller.conversation.machine import Conversation
 from client_caller.engines import Engines, EngineWork
 from client_caller.errors import EngineError, LineLost
@@ -42,8 +36,15 @@ class _CallOver(Exception):
     """Ends the task group of a call."""
 
 
+_SETTLES_SPEECH = ev.SpeechStarted | ev.EngineFailed | ev.LineLost | ev.HungUp
+"""What may end the agent's speech, so that the heart must first know, to the word, what was heard of it."""
+
+
 class Call:
-    """One call on one line. `run` holds it to its end."""
+    """One call on one line. `run` holds it until it is over, or the line is lost.
+
+    since: the call time at which this line opened; more than 0 when the call had a line before.
+    """
 
     def __init__(
         self,
@@ -54,55 +55,61 @@ class Call:
         settings: Settings,
         record: FlightRecord,
         recording: Recording,
+        since: float = 0.0,
     ) -> None:
         self._line = line
         self._record = record
         self._recording = recording
         self._conversation = conversation
         self._listener = Listener(engines.activity(), settings.hearing)
-        self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s)
+        self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s, marks=line.has_marks)
+        self._fillers = engines.fillers
         self._work = EngineWork(line.call_id, engines, agent, self._listener, self._happen, self._sound, self._fact)
         self._wake = asyncio.Event()
         self._to_clear = False
+        self._to_fade: list[Send] = []
         self._to_leave = False
-        self._opened_at = 0.0  # loop time
+        self._sounding = False
+        self._since = since
+        self._zero_at = 0.0  # loop time of call time 0
         self._media_began_at: float | None = None  # call time of the caller's first sample
 
     async def run(self) -> None:
         """Hold the call until either side hangs up or the line is lost. Every task ends before this returns."""
-        self._opened_at = asyncio.get_running_loop().time()
+        self._zero_at = asyncio.get_running_loop().time() - self._since
+        end: ev.Event = ev.LineLost()  # whatever happens but a hang-up: the call may go on on another line
         try:
             async with asyncio.TaskGroup() as tasks:
                 work = self._work
                 for task in (self._keep_time, work.find_words, work.judge_turns, work.think, work.speak):
                     tasks.create_task(task(), name=f"{self._line.call_id} {task.__name__}")
-                self._happen(CallAnswered())
+                self._happen(ev.LineResumed() if self._since else ev.CallAnswered())
                 await self._listen()
         except* _CallOver:
-            pass
+            end = ev.HungUp()
         except* LineLost as lost:
             self._fact("line lost", why=str(lost.exceptions[0]))
             log.warning("the line was lost", extra={"call": self._line.call_id})
         finally:
-            self._happen(HungUp())
+            self._happen(end)
             self._record.close()
             self._recording.close(self._now())
 
     def _now(self) -> float:
         """Call time in seconds."""
-        return asyncio.get_running_loop().time() - self._opened_at
+        return asyncio.get_running_loop().time() - self._zero_at
 
     # The heart, and what it asks for.
 
-    def _happen(self, event: Event) -> None:
+    def _happen(self, event: ev.Event) -> None:
         now = self._now()
-        if isinstance(event, SpeechStarted | EngineFailed | HungUp):
+        if isinstance(event, _SETTLES_SPEECH):
             self._learn_progress(now)
         self._step(event, now)
         self._wake.set()
 
     def _learn_progress(self, now: float) -> None:
-        """What may end the agent's speech must find the heart knowing, to the word, what was heard of it."""
+        """Tell the heart what the caller has heard by now."""
         for progress in self._playout.progress(now):
             self._step(progress, now)
 
@@ -118,7 +125,7 @@ class Call:
             self._playout.add(say.reply, say.piece, say.text, speech)
         self._wake.set()
 
-    def _step(self, event: Event, now: float) -> None:
+    def _step(self, event: ev.Event, now: float) -> None:
         self._record.event(now, event)
         self._perform(self._conversation.handle(event, now), now)
 
@@ -132,30 +139,40 @@ class Call:
         for action in actions:
             self._record.action(now, action)
             match action:
-                case do.Transcribe(pause=pause):
-                    self._work.decode(pause)
-                case do.ScoreTurn(pause=pause):
-                    self._work.to_judge.put(pause)
+                case do.Transcribe() | do.ScoreTurn() | do.StartReply() | do.ReadAhead() | do.Say():
+                    self._work.order(action)
                 case do.CloseTurn():
                     self._listener.close_turn()
-                case do.StartReply() | do.ReadAhead():
-                    self._work.to_answer.put(action)
-                case do.Say():
-                    self._work.to_say.put(action)
+                case do.PlayFiller():
+                    self._play_filler(action)
                 case do.Release(reply=reply):
                     self._playout.release(reply)
                 case do.CancelReply(reply=reply):
-                    self._work.to_answer.withdraw()
-                    self._work.to_say.withdraw()
+                    self._work.cancel_reply()
                     self._playout.drop(reply)
+                case do.Hush():
+                    self._silence(now)
+                    self._to_fade = self._playout.hush(now)
+                case do.GoOn():
+                    self._playout.go_on()
                 case do.ClearPlayout():
+                    self._silence(now)
                     self._playout.clear(now)
-                    self._to_clear = True
-                    self._recording.cut(now)
                 case do.HangUp():
                     self._to_leave = True
                 case do.Remember():
                     pass  # it stands in the record
+
+    def _silence(self, now: float) -> None:
+        self._to_clear = True
+        self._recording.cut(now)
+        self._listener.agent_silenced(now)
+
+    def _play_filler(self, filler: do.PlayFiller) -> None:
+        if speeches := self._fillers.sound(filler.text):
+            self._playout.interject(filler.reply, filler.piece, filler.text, speeches)
+        else:
+            self._work.order(do.Say(filler.reply, filler.piece, filler.text))
 
     # What runs beside it, one task each.
 
@@ -171,7 +188,7 @@ class Call:
                     for heard in self._playout.mark_returned(name, now):
                         self._happen(heard)
                 case KeyTone(key=key):
-                    self._happen(KeyPressed(key))
+                    self._happen(ev.KeyPressed(key))
         raise _CallOver
 
     async def _hear(self, mulaw: bytes, media_s: float, now: float) -> None:
@@ -201,24 +218,33 @@ class Call:
                 self._happen(late)
             self._meet_deadline(now)
             await self._send_due(now)
+            self._notice_sound(self._now())
             if self._to_leave:
                 await self._line.hang_up()
                 raise _CallOver
-            instants = [self._conversation.deadline, self._playout.next_due(self._now())]
+            ends_at = self._playout.ends_at if self._sounding else None
+            instants = [self._conversation.deadline, self._playout.next_due(self._now()), ends_at]
             next_at = min((at for at in instants if at is not None), default=None)
             try:
-                async with asyncio.timeout_at(None if next_at is None else self._opened_at + next_at + _ROUNDING_S):
+                async with asyncio.timeout_at(None if next_at is None else self._zero_at + next_at + _ROUNDING_S):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _notice_sound(self, now: float) -> None:
+        if (sounding := self._playout.audible(now)) != self._sounding:
+            self._sounding = sounding
+            self._happen(ev.Sounding(sounding))
 
     async def _send_due(self, now: float) -> None:
         if self._to_clear:
             self._to_clear = False
             await self._line.send(Clear())
-        for command in self._playout.due(now):
+        faded, self._to_fade = self._to_fade, []
+        for command in (*faded, *self._playout.due(now)):
             if isinstance(command, Send):
                 self._recording.agent(command.plays_at, command.mulaw)
+                self._listener.agent_plays(command.mulaw, command.plays_at)
                 await self._line.send(Play(command.mulaw))
             else:
                 await self._line.send(Mark(command.name))

@@ -8,12 +8,12 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from client_caller.agent import Agent
-from client_caller.conversation.actions import ReadAhead, Say, StartReply, Turn
+from client_caller.conversation.actions import ReadAhead, Say, ScoreTurn, StartReply, Transcribe, Turn
 from client_caller.conversation.events import (
     Engine,
     EngineFailed,
@@ -28,6 +28,7 @@ from client_caller.errors import EngineError, EngineTimeout
 from client_caller.hearing.listener import Listener, TurnAudio
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
 from client_caller.mailbox import Mailbox
+from client_caller.speaking.fillers import Fillers
 from client_caller.speaking.protocol import Speech, Voice
 from client_caller.thinking.prompt import Prompt
 from client_caller.thinking.protocol import LanguageModel
@@ -45,8 +46,8 @@ _PIECES_AT_MOST: Final = 64
 """Pieces waiting for the voice; a reply has at most as many sentences as its agent file allows, which is 20."""
 
 
-_SPEECH_WITHIN_S: Final = 3.0
-"""The longest a voice may take to the next stretch of a piece. Longer would be silence where the caller waits."""
+_SPEECH_WITHIN_S: Final = 8.0
+"""The longest a voice may take to the next stretch of a piece, whatever watchdogs it has of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Engines:
     transcriber: Transcriber
     language_model: LanguageModel
     voice: Voice
+    fillers: Fillers = field(default_factory=Fillers)
 
 
 class EngineWork:
@@ -65,7 +67,7 @@ class EngineWork:
 
     happen: told of every event;  sound: given the speech of a piece as it is made, and None at its end;
     fact: told of what is worth recording, as `fact(name, **fields)`.
-    Put orders into the mailboxes; run each of `tasks()` for as long as the call lasts.
+    Run `find_words`, `judge_turns`, `think` and `speak` for as long as the call lasts.
     """
 
     def __init__(
@@ -78,10 +80,10 @@ class EngineWork:
         sound: Callable[[Say, Speech | None], None],
         fact: Callable[..., None],
     ) -> None:
-        self.to_decode: Mailbox[int] = Mailbox()
-        self.to_judge: Mailbox[int] = Mailbox()
-        self.to_answer: Mailbox[StartReply | ReadAhead] = Mailbox()
-        self.to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
+        self._to_decode: Mailbox[int] = Mailbox()
+        self._to_judge: Mailbox[int] = Mailbox()
+        self._to_answer: Mailbox[StartReply | ReadAhead] = Mailbox()
+        self._to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
         self.interims_dropped = 0
         self._decoding: TurnAudio | None = None
         self._call_id = call_id
@@ -93,23 +95,43 @@ class EngineWork:
         self._sound = sound
         self._fact = fact
 
-    def decode(self, pause: int) -> None:
+    def order(self, action: Transcribe | ScoreTurn | StartReply | ReadAhead | Say) -> None:
+        """Have an engine do this. A reply is begun at once: whatever the model does meanwhile is given up."""
+        match action:
+            case Transcribe(pause=pause):
+                self._decode(pause)
+            case ScoreTurn(pause=pause):
+                self._to_judge.put(pause)
+            case StartReply():
+                self._to_answer.withdraw()
+                self._to_answer.put(action)
+            case ReadAhead():
+                self._to_answer.put(action)
+            case Say():
+                self._to_say.put(action)
+
+    def cancel_reply(self) -> None:
+        """Make no more of the reply, neither words nor sound."""
+        self._to_answer.withdraw()
+        self._to_say.withdraw()
+
+    def _decode(self, pause: int) -> None:
         """Find the words of the turn as of this pause, at once.
 
         What is being decoded is waited for when it holds all the voice there is, and given up otherwise.
         """
         if self._decoding is None or not self._listener.holds_all(self._decoding):
-            self._count_dropped(self.to_decode.withdraw())
-        self._count_dropped(self.to_decode.put(pause))
+            self._count_dropped(self._to_decode.withdraw())
+        self._count_dropped(self._to_decode.put(pause))
 
     def decode_interim(self) -> None:
         """Decode what the caller is in the middle of saying, as soon as nothing else of this call is decoded."""
-        self._count_dropped(self.to_decode.put(INTERIM))
+        self._count_dropped(self._to_decode.put(INTERIM))
 
     async def find_words(self) -> None:
         """Find the caller's words at each pause, and now and then in between."""
         while True:
-            async with self.to_decode.take() as pause:
+            async with self._to_decode.take() as pause:
                 with self._reporting("transcriber", pause):
                     if pause == INTERIM:
                         audio = self._listener.interim_audio()
@@ -136,7 +158,7 @@ class EngineWork:
     async def judge_turns(self) -> None:
         """Ask the turn model at each pause."""
         while True:
-            async with self.to_judge.take() as pause:
+            async with self._to_judge.take() as pause:
                 with self._reporting("turn model", pause):
                     p_done = await self._engines.turn_model.p_done(self._listener.recent_audio(_JUDGED_S))
                     self._happen(TurnScored(pause, p_done))
@@ -145,7 +167,7 @@ class EngineWork:
         """Make the replies, and read ahead for them."""
         await self._read(())  # what every prompt of this call begins with
         while True:
-            async with self.to_answer.take() as order:
+            async with self._to_answer.take() as order:
                 if isinstance(order, ReadAhead):
                     await self._read(order.history)
                 else:
@@ -175,7 +197,7 @@ class EngineWork:
     async def speak(self) -> None:
         """Have the pieces spoken, in order."""
         while True:
-            async with self.to_say.take() as say:
+            async with self._to_say.take() as say:
                 with self._reporting("voice", say.reply):
                     begun = False
                     async with aclosing(self._engines.voice.speak(say.text)) as speeches:

@@ -1,12 +1,27 @@
 """Feeds a conversation and keeps what it did, so that a test reads as the call did."""
 
-from client_caller.conversation.actions import Action, ReadAhead, Release, Remember, Say, ScoreTurn, StartReply, Turn
+from client_caller.conversation.actions import (
+    Action,
+    CancelReply,
+    ClearPlayout,
+    GoOn,
+    Hush,
+    PlayFiller,
+    ReadAhead,
+    Release,
+    Remember,
+    Say,
+    ScoreTurn,
+    StartReply,
+    Turn,
+)
 from client_caller.conversation.events import (
     CallAnswered,
     Event,
     PlayedOut,
     ReplyEnded,
     ReplyText,
+    Sounding,
     SpeechPaused,
     SpeechStarted,
     Transcript,
@@ -25,19 +40,23 @@ MANNER = Manner(
 
 
 class Script:
-    """One conversation and its clock."""
+    """One conversation and its clock. The voice sounds as soon as it has something to say, until it is heard."""
 
     def __init__(self, manner: Manner = MANNER) -> None:
         self.conversation = Conversation(manner)
         self.now = 0.0
         self.done: list[Action] = []
         self.pauses = 0
+        self.sounding = False
+        self.left: dict[int, int] = {}  # pieces handed to the voice and not heard to their end, by reply
 
     def happen(self, event: Event, after_s: float = 0.0) -> list[Action]:
         """Let time pass, firing deadlines on the way, then let `event` happen."""
         self.wait(after_s)
         actions = self.conversation.handle(event, self.now)
-        self.done += actions
+        if isinstance(event, PlayedOut):
+            self.left[event.reply] = self.left.get(event.reply, 0) - event.done
+        self._sound(actions)
         return actions
 
     def wait(self, seconds: float) -> list[Action]:
@@ -45,10 +64,25 @@ class Script:
         until, actions = self.now + seconds, []
         while (deadline := self.conversation.deadline) is not None and deadline <= until:
             self.now = max(self.now, deadline)
-            actions += self.conversation.handle_deadline(self.now)
+            due = self.conversation.handle_deadline(self.now)
+            self._sound(due)
+            actions += due
         self.now = until
-        self.done += actions
         return actions
+
+    def _sound(self, actions: list[Action]) -> None:
+        """Keep what was done, and have the voice begin or cease to sound as it follows."""
+        self.done += actions
+        for action in actions:
+            match action:
+                case Say(reply=reply) | PlayFiller(reply=reply):
+                    self.left[reply] = self.left.get(reply, 0) + 1
+        hushed = [action for action in self.done if isinstance(action, Hush | GoOn | ClearPlayout)][-1:]
+        audible = set(self.released()) - {action.reply for action in self.done if isinstance(action, CancelReply)}
+        sounding = any(self.left.get(reply) for reply in audible) and not any(isinstance(a, Hush) for a in hushed)
+        if sounding != self.sounding:
+            self.sounding = sounding
+            self.conversation.handle(Sounding(sounding), self.now)
 
     def answer_and_greet(self) -> None:
         """The call is answered and the greeting heard to its end."""
@@ -83,15 +117,16 @@ class Script:
         return self.happen(PlayedOut(self.reply, piece, words, done))
 
     def hear_out(self) -> None:
-        """The caller hears every piece of the current reply to its end."""
-        reply = self.reply
-        for say in [action for action in self.done if isinstance(action, Say) and action.reply == reply]:
+        """The caller hears every piece of the current reply to its end, fillers too."""
+        reply, played = self.reply, self.left.get(self.reply, 0)
+        pieces = [a for a in self.done if isinstance(a, Say | PlayFiller) and a.reply == reply]
+        for say in pieces[len(pieces) - played :]:
             self.happen(PlayedOut(reply, say.piece, len(say.text.split()), done=True), after_s=0.5)
 
     @property
     def reply(self) -> int:
         """The newest reply's number."""
-        return max(action.reply for action in self.done if isinstance(action, StartReply | Say))
+        return max(action.reply for action in self.done if isinstance(action, StartReply | Say | PlayFiller))
 
     @property
     def history(self) -> list[Turn]:

@@ -11,13 +11,17 @@ from client_caller.conversation.actions import (
     Action,
     CancelReply,
     ClearPlayout,
+    GoOn,
     HangUp,
+    Hush,
+    PlayFiller,
     Release,
     Remember,
     Say,
     StartReply,
     Turn,
 )
+from client_caller.conversation.barge_in import NOISES_KNOWN
 from client_caller.conversation.events import (
     CallAnswered,
     EngineFailed,
@@ -25,9 +29,12 @@ from client_caller.conversation.events import (
     HungUp,
     Interim,
     KeyPressed,
+    LineLost,
+    LineResumed,
     PlayedOut,
     ReplyEnded,
     ReplyText,
+    Sounding,
     SpeechPaused,
     SpeechStarted,
     Transcript,
@@ -55,6 +62,9 @@ STEPS = st.lists(
                 "heard",
                 "late",
                 "fail",
+                "stall",
+                "lose",
+                "resume",
                 "key",
                 "wait",
                 "wait",
@@ -70,7 +80,7 @@ STEPS = st.lists(
 
 @dataclass
 class World:
-    """Everything around a conversation, as far as it may answer: a caller, engines, an ear."""
+    """Everything around a conversation, as far as it may answer: a caller, engines, a voice, an ear."""
 
     conversation: Conversation = field(default_factory=lambda: Conversation(MANNER))
     now: float = 0.0
@@ -80,10 +90,18 @@ class World:
     done: list[tuple[float, Action]] = field(default_factory=list)
     said: dict[int, list[str]] = field(default_factory=dict)  # texts handed to the voice, by reply
     heard: dict[int, list[int]] = field(default_factory=dict)  # words played, by reply and piece
+    mute: set[tuple[int, int]] = field(default_factory=set)  # pieces that the voice does not get to
+    stalled: bool = False
+    hushed: bool = False
+    sounding: bool = False
+    quiet_since: float = 0.0
+    longest_silence_s: float = 0.0  # while the agent had the floor
     released: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
 
     def happen(self, event: Event) -> None:
+        if isinstance(event, LineLost):
+            self.cancelled |= set(self.said)  # the carrier is gone, and what it had to play
         self.script.append((self.now, event))
         self.take(self.conversation.handle(event, self.now))
 
@@ -93,22 +111,32 @@ class World:
             deadline = self.conversation.deadline
             if deadline is None or deadline > until:
                 break
+            self.mind_silence(max(self.now, deadline))
             self.now = max(self.now, deadline)
             self.script.append((self.now, None))
             self.take(self.conversation.handle_deadline(self.now))
         else:
             raise AssertionError("deadlines do not move the call on")
+        self.mind_silence(until)
         self.now = until
+
+    def mind_silence(self, until: float) -> None:
+        if self.conversation.phase in (Phase.THINKING, Phase.SPEAKING) and not self.sounding:
+            self.longest_silence_s = max(self.longest_silence_s, until - self.quiet_since)
+        else:
+            self.quiet_since = until
 
     def take(self, actions: list[Action]) -> None:
         for action in actions:
             self.done.append((self.now, action))
             match action:
-                case Say(reply=reply, piece=piece, text=text):
+                case Say(reply=reply, piece=piece, text=text) | PlayFiller(reply=reply, piece=piece, text=text):
                     assert reply not in self.cancelled, "nothing of a cancelled reply is ever said"
                     self.said.setdefault(reply, []).append(text)
                     assert len(self.said[reply]) == piece + 1
                     self.heard.setdefault(reply, []).append(0)
+                    if self.stalled and isinstance(action, Say):
+                        self.mute.add((reply, piece))
                 case Release(reply=reply):
                     assert reply not in self.cancelled
                     audible = [number for number in self.released if number not in self.cancelled]
@@ -116,21 +144,44 @@ class World:
                     self.released.append(reply)
                 case CancelReply(reply=reply):
                     self.cancelled.add(reply)
+                case Hush():
+                    self.hushed = True
+                case GoOn() | ClearPlayout():
+                    self.hushed = False
+        self.notice_sound()
+
+    def notice_sound(self) -> None:
+        """The voice begins to sound as soon as there is something to hear, and ceases when there is no more."""
+        sounding = not self.hushed and self._next_word() is not None
+        if sounding != self.sounding:
+            self.mind_silence(self.now)
+            self.sounding, self.quiet_since = sounding, self.now
+            self.happen(Sounding(sounding))
 
     def _all_heard(self, reply: int) -> bool:
         texts = self.said.get(reply, [])
         return all(count == len(text.split()) for text, count in zip(texts, self.heard.get(reply, []), strict=True))
 
+    def _next_word(self) -> tuple[int, int] | None:
+        """The reply and piece of the next word to sound; fillers pass by a piece that the voice does not get to."""
+        for reply in self.released:
+            for piece, text in enumerate(self.said.get(reply, [])):
+                waits = self.heard[reply][piece] < len(text.split()) and (reply, piece) not in self.mute
+                if reply not in self.cancelled and waits:
+                    return reply, piece
+        return None
+
     def step(self, kind: str, text: str, seconds: float, number: int) -> None:
         newest = max([*self.said, *(a.reply for _, a in self.done if isinstance(a, StartReply))], default=0)
+        lost = self.conversation.phase is Phase.RESUMING
         match kind:
             case "speech":
-                self.speaking = not self.speaking
+                self.speaking = not self.speaking and not lost
                 if self.speaking:
                     self.happen(SpeechStarted(self.now))
-                else:
+                elif not lost:
                     self.pauses += 1
-                    self.happen(SpeechPaused(self.now, 0.5))
+                    self.happen(SpeechPaused(self.now, seconds / 4))
             case "words":
                 self.happen(Transcript(self.pauses, text))
             case "interim":
@@ -151,6 +202,15 @@ class World:
             case "fail":
                 which = ("transcriber", "turn model", "language model", "voice")[number]
                 self.happen(EngineFailed(which, newest if number > 1 else self.pauses))
+            case "stall":
+                self.stalled = not self.stalled
+                self.mute = self.mute if self.stalled else set()
+                self.notice_sound()
+            case "lose" if not lost:
+                self.speaking = self.hushed = False
+                self.happen(LineLost())
+            case "resume" if lost:
+                self.happen(LineResumed())
             case "key":
                 self.happen(KeyPressed("5"))
             case "wait":
@@ -158,15 +218,13 @@ class World:
 
     def hear_next(self) -> None:
         """The next word of the audible reply reaches the ear."""
-        for reply in self.released:
-            if reply in self.cancelled:
-                continue
-            for piece, text in enumerate(self.said.get(reply, [])):
-                if self.heard[reply][piece] < len(text.split()):
-                    self.heard[reply][piece] += 1
-                    words = self.heard[reply][piece]
-                    self.happen(PlayedOut(reply, piece, words, words == len(text.split())))
-                    return
+        if self.hushed or (place := self._next_word()) is None:
+            return
+        reply, piece = place
+        self.heard[reply][piece] += 1
+        words = self.heard[reply][piece]
+        self.happen(PlayedOut(reply, piece, words, words == len(self.said[reply][piece].split())))
+        self.notice_sound()
 
 
 def play(steps: list[tuple[str, str, float, int]]) -> World:
@@ -183,7 +241,8 @@ def test_nothing_ever_raises_and_the_call_is_never_ended_by_a_failure(steps: lis
     world = play(steps)
     assert not any(isinstance(action, HangUp) for _, action in world.done)
     assert world.conversation.phase is not Phase.ENDED
-    assert world.conversation.deadline is not None, "something always moves the call on"
+    awaited = world.conversation.phase is Phase.RESUMING
+    assert awaited or world.conversation.deadline is not None, "something always moves the call on"
 
 
 @settings(max_examples=300, deadline=None)
@@ -228,15 +287,25 @@ def test_after_the_end_there_is_no_action(steps: list[tuple[str, str, float, int
 
 @settings(max_examples=200, deadline=None)
 @given(STEPS)
-def test_a_barge_in_clears_whatever_was_audible(steps: list[tuple[str, str, float, int]]) -> None:
+def test_a_caller_who_breaks_in_silences_whatever_is_audible(steps: list[tuple[str, str, float, int]]) -> None:
     world = World()
     world.happen(CallAnswered())
     for step in steps:
-        audible = world.conversation.phase is Phase.SPEAKING
-        before = len(world.done)
+        broken_in = step[0] == "speech" and not world.speaking and world.sounding
+        alarms = sum(isinstance(action, GoOn) for _, action in world.done)
         world.step(*step)
-        if audible and step[0] == "speech" and world.speaking:
-            assert ClearPlayout() in [action for _, action in world.done[before:]]
+        if broken_in and alarms < NOISES_KNOWN:
+            assert not world.sounding
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_the_caller_is_never_left_in_silence_while_the_agent_has_the_floor(
+    steps: list[tuple[str, str, float, int]],
+) -> None:
+    world = play(steps)
+    world.pass_time(20.0)
+    assert world.longest_silence_s <= MANNER.filler_after_s + 1e-6
 
 
 @settings(max_examples=200, deadline=None)

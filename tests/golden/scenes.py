@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from calls import LONG, QUESTION, REPLY, Caller, HeldCall, Script, engines, hold
-from client_caller.conversation.actions import ClearPlayout, Release, Remember, StartReply
+from client_caller.conversation.actions import Hush, Release, Remember, StartReply
 from client_caller.conversation.events import SpeechPaused, SpeechStarted
 from client_caller.records.flight import ActionEntry, Entry, EventEntry, read_record
 from virtual import run
@@ -91,7 +91,7 @@ def from_record(entries: list[Entry]) -> Numbers:
                 paused_at = at
             case EventEntry(event=SpeechStarted(at=at)):
                 started_at = at
-            case ActionEntry(t, ClearPlayout()):
+            case ActionEntry(t, Hush()):
                 silences.append(t - started_at)
             case ActionEntry(t, Release(reply)) if reply in asked:
                 answered += 1

@@ -65,7 +65,7 @@ def write_record(path: Path) -> Path:
     put(18.6, ev.PlayedOut(4, 0, 3, False), act.Remember(act.Turn("caller", "For four and um at eight")))
 
     put(19.1, ev.SpeechStarted(19.05 + LATER_S), act.ClearPlayout(), act.CancelReply(4))
-    put(19.1, act.Remember(act.Turn("agent", "A table for", interrupted=True)))
+    put(19.1, act.Remember(act.Turn("agent", "A table for", cut_by="caller")))
     put(20.57, ev.SpeechPaused(20.5 + LATER_S, 1.4), act.Transcribe(4))
     put(20.8, ev.EngineFailed("language model", 5))
 

@@ -24,7 +24,7 @@ HISTORY: list[Entry] = [
     ActionEntry(66.8, Remember(Turn("caller", "a table [bold]please"))),
     ActionEntry(67.0, ClearPlayout()),
     ActionEntry(67.0, CancelReply(2)),
-    ActionEntry(67.0, Remember(Turn("agent", "For how", interrupted=True))),
+    ActionEntry(67.0, Remember(Turn("agent", "For how", cut_by="caller"))),
 ]
 
 

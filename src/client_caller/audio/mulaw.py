@@ -49,3 +49,8 @@ def encode(samples: Samples) -> bytes:
     pcm = np.clip(np.rint(samples * np.float32(32_768)), -32_768, 32_767).astype(np.int16)
     mulaw: bytes = _CODE[pcm.view(np.uint16)].tobytes()
     return mulaw
+
+
+def faded_out(mulaw: bytes) -> bytes:
+    """The same sound, falling to nothing at its end."""
+    return encode(decode(mulaw) * np.linspace(1, 0, len(mulaw), dtype=np.float32))

@@ -8,14 +8,20 @@ from typing import Literal
 
 Speaker = Literal["caller", "agent"]
 
+CutBy = Literal["caller", "line", "voice"]
+"""Why the agent was not heard to its end: the caller broke in, the line was lost, or the voice failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one party said before the other took the floor; an agent's turn holds only what the caller heard."""
+    """What one party said before the other took the floor; an agent's turn holds only what the caller heard.
+
+    cut_by: what kept the caller from hearing the rest of it; None when there was no more.
+    """
 
     speaker: Speaker
     text: str
-    interrupted: bool = False
+    cut_by: CutBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,29 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayFiller:
+    """Let the caller hear a phrase from the bank now, as the next piece of this reply and before the rest of it."""
+
+    reply: int
+    piece: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Silence the agent now, and keep what was not heard: it is open whether the caller breaks in."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Nobody broke in: let the caller hear this reply on, from the first unheard word."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClearPlayout:
-    """Silence the agent now: drop what the carrier still has to play."""
+    """Silence the agent now and for good: drop what the carrier still has to play, and what was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +133,9 @@ Action = (
     | CancelReply
     | Say
     | Release
+    | PlayFiller
+    | Hush
+    | GoOn
     | ClearPlayout
     | Remember
     | HangUp

@@ -62,6 +62,11 @@ ENGLISH: Final = Language(
         "thanks, thank you, thank you very much, thank you so much, thanks a lot, okay thank you, ok thank you",
         "okay thanks, ok thanks, yes thank you, all right thank you, alright thank you, great thank you",
     ),
+    assents=_phrases(
+        "yes, yeah, yep, yup, ya, right, okay, ok, sure, alright, all right, i see, got it, gotcha, of course, exactly",
+        "good, great, fine, cool, nice, perfect, true, oh, ah, aha, wow, really, mhm, mhmm, mm, mmm, mmhmm, mm hmm",
+        "mm hm, mm mm, m hm, m hmm, hm, hmm, hm hm, uh, uh huh, uh hm, um, umm, um hm, um hmm, uhm, huh, ha, er, eh",
+    ),
     digits=_counted("zero one two three four five six seven eight nine", 0)
     | _counted("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen", 10)
     | {"oh": "0", "o": "0", "nought": "0"},

@@ -103,11 +103,28 @@ class PlayedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Sounding:
+    """The agent's voice has begun to sound at the carrier (`on`), or has ceased to."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFailed:
     """An engine gave up. `number` is the pause it was decoding or the reply it was making; 0 for reading ahead."""
 
     engine: Engine
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineLost:
+    """The stream is gone, or the process that held it: nobody hears anybody, and the call is not over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineResumed:
+    """A fresh stream of the same call is open both ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +144,9 @@ Event = (
     | ReplyText
     | ReplyEnded
     | PlayedOut
+    | Sounding
     | EngineFailed
+    | LineLost
+    | LineResumed
     | HungUp
 )

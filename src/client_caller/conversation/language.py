@@ -29,6 +29,9 @@ class Language:
     holds: Words  # ask for silence, not for an answer
     closings: Words  # a goodbye often follows, and nobody minds a late answer
 
+    # Said while the agent speaks.
+    assents: Words  # "I am listening, go on", also several of them in a row
+
     # Dictation.
     digits: Mapping[str, str]  # the digits that a number word stands for: "seven" -> "7", "twelve" -> "12"
     tens: Mapping[str, str]  # "twenty" -> "20"; a digit after it is not a new one

@@ -1,6 +1,6 @@
 """What has been said by the caller, and what the caller has heard of the agent. Nothing else is history."""
 
-from client_caller.conversation.actions import Speaker, Turn
+from client_caller.conversation.actions import CutBy, Speaker, Turn
 
 
 class Memory:
@@ -19,11 +19,11 @@ class Memory:
         """What the caller last heard of the agent; empty before that."""
         return next((turn.text for turn in reversed(self._turns) if turn.speaker == "agent"), "")
 
-    def add(self, speaker: Speaker, text: str, *, interrupted: bool = False) -> Turn:
+    def add(self, speaker: Speaker, text: str, cut_by: CutBy | None = None) -> Turn:
         """Settle what one speaker said; what follows a turn of the same speaker continues it. Returns the addition."""
-        addition = Turn(speaker, text, interrupted)
+        addition = Turn(speaker, text, cut_by)
         if self._turns and self._turns[-1].speaker == speaker:
-            self._turns[-1] = Turn(speaker, f"{self._turns[-1].text} {text}", interrupted)
+            self._turns[-1] = Turn(speaker, f"{self._turns[-1].text} {text}", cut_by)
         else:
             self._turns.append(addition)
         return addition

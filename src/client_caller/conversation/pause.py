@@ -47,6 +47,9 @@ _DRAFT_FROM: Final = 0.5
 _VERDICTS_WITHIN_S: Final = 0.4
 """Silence at which a verdict that has not come is waited for no more: its engine is slow, the caller is not."""
 
+SPOKEN_S: Final = 0.8
+"""So much voice has words in it, whatever the transcriber says; a cough or a door has less."""
+
 _ASK_AGAIN_S: Final = 1.0
 """Silence after which a turn that could not be decoded is asked for again: long enough to be the end of most turns."""
 
@@ -58,6 +61,7 @@ class Pause:
     number: int
     at: float
     said: str = ""  # what the agent said last
+    voiced_s: float = 0.0  # of the caller's voice before it
     text: str | None = None  # the caller's turn; None until it is decoded, empty when nothing was said in it
     p_end: float | None = None  # the language model's verdict on them
     p_done: float | None = None  # the turn model's on the sound
@@ -69,6 +73,10 @@ class Pause:
     def evidence(self, manner: Manner) -> Evidence:
         """What there is to judge by."""
         return Evidence(self.text or "", self.said, self.p_end, self.p_done, LANGUAGES[manner.language])
+
+    def due_at(self, manner: Manner, slower: float) -> float:
+        """When something is to be done about it next."""
+        return min(self.score_at(manner), self.draft_at(manner, slower), self.commit_at(manner, slower))
 
     def score_at(self, manner: Manner) -> float:
         """When to ask the turn model; never when it has been asked or the words are enough."""
@@ -91,6 +99,10 @@ class Pause:
 
     def commit_at(self, manner: Manner, slower: float) -> float:
         """When the turn counts as over, by what is known now."""
+        return max(self.over_at(manner, slower), self.sound_by)
+
+    def over_at(self, manner: Manner, slower: float) -> float:
+        """When the wait is over. Only what is not there yet can put off the commit."""
         if self.failed:
             return self.at + _ASK_AGAIN_S
         if self.text is None:
@@ -99,5 +111,4 @@ class Pause:
         p_end = UNKNOWN if self.p_end is None else self.p_end
         p_done = UNKNOWN if self.p_done is None else self.p_done
         otherwise = patience(replace(evidence, p_end=p_end, p_done=p_done), manner, slower)
-        wait_s = min(patience(evidence, manner, slower), max(otherwise, _VERDICTS_WITHIN_S))
-        return max(self.at + wait_s, self.sound_by)
+        return self.at + min(patience(evidence, manner, slower), max(otherwise, _VERDICTS_WITHIN_S))

@@ -27,13 +27,20 @@ class Manner:
 
     greeting: str
     repeat: str  # asked when a turn could not be understood
-    trouble: str  # said when the language model fails twice
+    trouble: str  # said when no answer could be found
     goodbye: str  # said when the call has lasted max_call_s
+    offer: str = "I cannot answer that now. Please call again later, or leave your name and number."  # next time
+    fillers: tuple[str, ...] = ("One moment, please.",)  # said in turn when the answer keeps the caller waiting
+    dropped: str = "Sorry, the line dropped for a moment."  # said first on a fresh stream; then one of these three:
+    as_i_said: str = "I was saying:"  # before what the caller had not heard
+    so_far: str = "You were saying:"  # before the caller's own unfinished words
+    go_on: str = "Please go on."
     language: str = "en"
     quick_s: float = 0.22
     patient_s: float = 3.5
     max_call_s: float = 1800.0
-    think_within_s: float = 6.0  # a committed turn without a word of reply for this long counts as a failed reply
+    filler_after_s: float = 1.1  # silence while the agent has the floor after which a filler is played
+    think_within_s: float = 4.0  # a reply that comes no step nearer to its end for this long, in silence, has failed
     decode_within_s: float = 3.0  # a pause without its words for this long past the commit is given up
     part_within_s: float = 15.0  # the longest a goodbye may take before the line is closed anyway
 

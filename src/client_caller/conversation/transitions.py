@@ -11,6 +11,8 @@ LISTENING   the caller: speaking, or free to speak. A draft made in a pause is k
 PAUSED      the caller, who has fallen silent. A draft of the answer is made, and nobody hears it.
 THINKING    the agent, who has not yet a word to say. The caller's turn is judged over.
 SPEAKING    the agent: its reply may be heard.
+HUSHED      open: a sound of the caller has silenced the agent, and is being judged. The reply is kept.
+RESUMING    nobody: the stream is gone, and a fresh one is awaited.
 ENDED       nobody any more.
 """
 
@@ -23,9 +25,12 @@ from client_caller.conversation.events import (
     HungUp,
     Interim,
     KeyPressed,
+    LineLost,
+    LineResumed,
     PlayedOut,
     ReplyEnded,
     ReplyText,
+    Sounding,
     SpeechPaused,
     SpeechStarted,
     Transcript,
@@ -42,6 +47,8 @@ class Phase(Enum):
     PAUSED = "paused"
     THINKING = "thinking"
     SPEAKING = "speaking"
+    HUSHED = "hushed"
+    RESUMING = "resuming"
     ENDED = "ended"
 
 
@@ -63,9 +70,11 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         WordsScored: (Phase.LISTENING,),
         ReplyText: (Phase.LISTENING,),  # of a draft, while it is open whether the caller has more to say
         ReplyEnded: (Phase.LISTENING,),
+        Sounding: (Phase.LISTENING,),
         EngineFailed: (Phase.LISTENING,),
         KeyPressed: (Phase.LISTENING,),
         Deadline: (Phase.SPEAKING,),  # the call has lasted as long as it may
+        LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.PAUSED: {
@@ -76,33 +85,69 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
             Phase.PAUSED,
             Phase.LISTENING,  # no word in it: a noise
             Phase.THINKING,  # the words came later than the decision
-            Phase.SPEAKING,  # a noise had silenced the agent, who goes on
+            Phase.SPEAKING,
         ),
         ReplyText: (Phase.PAUSED,),
         ReplyEnded: (Phase.PAUSED,),
+        Sounding: (Phase.PAUSED,),
         EngineFailed: (Phase.PAUSED,),
         KeyPressed: (Phase.PAUSED,),
         Deadline: (Phase.PAUSED, Phase.THINKING, Phase.SPEAKING),
+        LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.THINKING: {
         SpeechStarted: (Phase.LISTENING,),
         ReplyText: (Phase.SPEAKING,),
         ReplyEnded: (Phase.THINKING, Phase.SPEAKING),  # an empty reply is a failed one
+        Sounding: (Phase.THINKING,),
         EngineFailed: (Phase.THINKING, Phase.SPEAKING),
         KeyPressed: (Phase.THINKING,),
         Deadline: (Phase.THINKING, Phase.SPEAKING),
+        LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.SPEAKING: {
-        SpeechStarted: (Phase.LISTENING, Phase.SPEAKING),  # a barge-in; not during the goodbye
-        SpeechPaused: (Phase.SPEAKING,),  # only during the goodbye
+        SpeechStarted: (
+            Phase.HUSHED,
+            Phase.LISTENING,  # everything had been said
+            Phase.SPEAKING,  # during the goodbye, or where noises are known by now
+        ),
+        SpeechPaused: (Phase.SPEAKING,),  # of a sound that the agent speaks over
+        Interim: (Phase.SPEAKING, Phase.LISTENING),
+        Transcript: (Phase.SPEAKING, Phase.PAUSED),
         ReplyText: (Phase.SPEAKING,),
-        ReplyEnded: (Phase.SPEAKING, Phase.LISTENING),
-        PlayedOut: (Phase.SPEAKING, Phase.LISTENING, Phase.ENDED),
-        EngineFailed: (Phase.SPEAKING, Phase.LISTENING, Phase.ENDED),
+        ReplyEnded: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED),
+        PlayedOut: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.ENDED),
+        Sounding: (Phase.SPEAKING,),
+        EngineFailed: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.ENDED),
         KeyPressed: (Phase.SPEAKING,),
-        Deadline: (Phase.SPEAKING, Phase.ENDED),
+        Deadline: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.ENDED),
+        LineLost: (Phase.RESUMING,),
+        HungUp: (Phase.ENDED,),
+    },
+    Phase.HUSHED: {
+        SpeechStarted: (Phase.HUSHED,),
+        SpeechPaused: (Phase.HUSHED,),
+        Interim: (Phase.HUSHED, Phase.LISTENING),
+        Transcript: (
+            Phase.SPEAKING,  # a noise, or a sound of assent
+            Phase.PAUSED,  # the caller has broken in
+            Phase.LISTENING,  # and is speaking again
+            Phase.HUSHED,
+        ),
+        ReplyText: (Phase.HUSHED,),
+        ReplyEnded: (Phase.HUSHED, Phase.LISTENING, Phase.PAUSED),  # all of it had been heard
+        PlayedOut: (Phase.HUSHED, Phase.LISTENING, Phase.PAUSED),
+        Sounding: (Phase.HUSHED,),
+        EngineFailed: (Phase.HUSHED, Phase.SPEAKING, Phase.PAUSED, Phase.LISTENING),
+        KeyPressed: (Phase.HUSHED,),
+        Deadline: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED),
+        LineLost: (Phase.RESUMING,),
+        HungUp: (Phase.ENDED,),
+    },
+    Phase.RESUMING: {
+        LineResumed: (Phase.SPEAKING, Phase.ENDED),
         HungUp: (Phase.ENDED,),
     },
     Phase.ENDED: {},

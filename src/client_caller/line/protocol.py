@@ -61,11 +61,18 @@ Outbound = Play | Mark | Clear
 
 
 class Line(Protocol):
-    """One call's connection to its carrier."""
+    """One call's connection to its carrier.
+
+    The call outlives it: a line that breaks may be followed by another of the same call.
+    """
 
     @property
     def call_id(self) -> str:
         """The carrier's name for the call, unique and safe in a file name."""
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether marks come back. Without them only the clock tells what was played, as if the carrier never erred."""
 
     def receive(self) -> AsyncIterator[Inbound]:
         """Everything the carrier sends, until the call is over. Raises LineLost when the stream breaks."""
@@ -76,16 +83,51 @@ class Line(Protocol):
     async def hang_up(self) -> None:
         """End the call. Safe to repeat."""
 
+    def break_off(self) -> None:
+        """Give up the line, and not the call: who reads or sends gets LineLost, and the carrier asks for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What the carrier's own voice says for us, and whom it rings up then.
+
+    busy: there is no room;  wait: the line is asked for again in a moment;  dropped: a call cannot be gone on with;
+    transfer_to: a number in E.164 form, or None.
+    """
+
+    busy: str
+    wait: str
+    dropped: str
+    transfer_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is kept of a call that this process has not held.
+
+    over: whether it was ended on purpose;  lost_s_ago: how long ago it lost a stream, for each, in seconds.
+    """
+
+    over: bool
+    lost_s_ago: tuple[float, ...] = ()
+
 
 class Desk(Protocol):
     """Where lines are answered."""
 
     @property
-    def busy_sentence(self) -> str:
-        """What a caller hears when there is no room."""
+    def phrases(self) -> Phrases:
+        """What a caller hears who cannot be helped."""
+
+    @property
+    def ask_again_s(self) -> int:
+        """Seconds after which a line may be asked for, while models are loaded or calls are handed over; 0: now."""
 
     def has_room(self) -> bool:
-        """Whether one more call can be held now."""
+        """Whether one more call can be held now. A call that is resumed needs no room: it had it already."""
+
+    def past(self, call_id: str) -> Past | None:
+        """What is kept of a call; None when nothing is."""
 
     async def answer(self, line: Line) -> None:
         """Hold one call to its end: until the line ends, or `line.hang_up()`. To return earlier is to have failed."""

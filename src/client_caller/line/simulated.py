@@ -25,6 +25,7 @@ class SimulatedLine:
     """A Line whose caller does as told and remembers what was played.
 
     mark_delay_s: seconds a mark takes to come back;  lose_marks: whether none ever does;
+    has_marks: whether this carrier knows marks at all;
     lateness_s: seconds by which frame number n is late; frames stay in order.
     heard: what was played, as (loop time at which a frame began, its mu-law bytes).
     """
@@ -35,12 +36,14 @@ class SimulatedLine:
         *,
         mark_delay_s: float = 0.0,
         lose_marks: bool = False,
+        has_marks: bool = True,
         lateness_s: Callable[[int], float] = lambda number: 0.0,
     ) -> None:
         self.heard: list[tuple[float, bytes]] = []
         self._call_id = call_id
         self._mark_delay_s = mark_delay_s
-        self._lose_marks = lose_marks
+        self._lose_marks = lose_marks or not has_marks
+        self._has_marks = has_marks
         self._lateness_s = lateness_s
         self._speech = bytearray()
         self._playback = Playback()
@@ -55,6 +58,11 @@ class SimulatedLine:
     def call_id(self) -> str:
         """The name given."""
         return self._call_id
+
+    @property
+    def has_marks(self) -> bool:
+        """As given."""
+        return self._has_marks
 
     def say(self, mulaw: bytes) -> None:
         """Have the caller say this, behind what is still being said; silence follows."""

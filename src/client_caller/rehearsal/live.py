@@ -22,6 +22,8 @@ from client_caller.rehearsal.timeline import TurnFigures
 
 _STYLE = {"caller": "bold cyan", "agent": "bold yellow", "draft": "dim", "trouble": "red"}
 
+_CUT = {"caller": "the caller broke in", "line": "the line was lost", "voice": "the voice failed"}
+
 _SAID_WIDTH = 18
 """Columns for what the caller said, so that the whole table fits into a terminal of eighty."""
 
@@ -75,13 +77,17 @@ class LiveView:
             case ev.PlayedOut(reply, piece, words, _):
                 self._heard[reply, piece] = words
             case ev.EngineFailed(engine):
-                self._console.print(_row(self._now, "trouble", Text(f"the {engine} failed; the call goes on")))
+                self._tell_trouble(f"the {engine} failed; the call goes on")
+            case ev.LineLost():
+                self._tell_trouble("the line was lost; the call waits for another")
+            case ev.LineResumed():
+                self._tell_trouble("the call goes on, on another line")
             case _:
                 pass
 
     def _on_action(self, action: act.Action) -> None:
         match action:
-            case act.Say(reply, _, text):
+            case act.Say(reply, _, text) | act.PlayFiller(reply, _, text):
                 self._pieces.setdefault(reply, []).append(text)
             case act.Release(reply):
                 self._agent_since, self._audible = self._now, reply
@@ -93,6 +99,9 @@ class LiveView:
             case _:
                 pass
 
+    def _tell_trouble(self, what: str) -> None:
+        self._console.print(_row(self._now, "trouble", Text(what)))
+
     def _settle(self, turn: act.Turn) -> None:
         """A turn has become history: print it for good."""
         if turn.speaker == "caller":
@@ -101,8 +110,8 @@ class LiveView:
             self._pieces.pop(self._audible or 0, None)
             since, self._agent_since, self._audible = self._agent_since, None, None
         text = Text(turn.text)
-        if turn.interrupted:
-            text.append("  ✂ the caller broke in", "red")
+        if turn.cut_by:
+            text.append(f"  ✂ {_CUT[turn.cut_by]}", "red")
         self._console.print(_row(self._now if since is None else since, turn.speaker, text))
 
     def _scene(self) -> RenderableType:

@@ -174,7 +174,7 @@ def _heard_and_cut(reply: int | None, entries: Sequence[Entry]) -> tuple[str, st
     heard: dict[int, int] = {}
     for entry in entries:
         match entry:
-            case ActionEntry(_, act.Say(said, piece, text)) if said == reply:
+            case ActionEntry(_, act.Say(said, piece, text) | act.PlayFiller(said, piece, text)) if said == reply:
                 pieces[piece] = text.split()
             case EventEntry(_, ev.PlayedOut(played, piece, words, _)) if played == reply:
                 heard[piece] = words
@@ -189,6 +189,8 @@ def _heard_and_cut(reply: int | None, entries: Sequence[Entry]) -> tuple[str, st
 def _marks(entries: Sequence[Entry]) -> Iterator[Mark]:
     """Pauses inside turns, drafts, barge-ins and failures, each when it is over."""
     paused_at: float | None = None
+    hushed_at: float | None = None
+    lost_at = 0.0
     drafts: dict[int, float] = {}
     for entry in entries:
         match entry:
@@ -206,7 +208,17 @@ def _marks(entries: Sequence[Entry]) -> Iterator[Mark]:
                 yield Mark(drafts.pop(reply), t, "draft dropped", "a draft that nobody heard")
             case ActionEntry(t, act.Release(reply)) if drafts.get(reply, t) < t:
                 yield Mark(drafts.pop(reply), t, "draft voiced", "a draft, silent until the turn was over")
+            case ActionEntry(t, act.Hush()):
+                hushed_at = t
+            case ActionEntry(t, act.GoOn()):
+                yield Mark(t if hushed_at is None else hushed_at, t, "barge-in", "no interruption: the agent went on")
+                hushed_at = None
             case ActionEntry(t, act.ClearPlayout()):
-                yield Mark(t, None, "barge-in", "the agent was silenced")
+                yield Mark(t if hushed_at is None else hushed_at, None, "barge-in", "the agent was silenced")
+                hushed_at = None
+            case EventEntry(t, ev.LineLost()):
+                lost_at = t
+            case EventEntry(t, ev.LineResumed()):
+                yield Mark(lost_at, t, "failure", "the line was lost, and found again")
             case _:
                 pass

@@ -8,7 +8,7 @@ Rule: what was once sent is sent again unchanged, so that the server need only r
 from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
-from client_caller.conversation.actions import Turn
+from client_caller.conversation.actions import CutBy, Turn
 from client_caller.thinking.protocol import Message
 
 Role = Literal["user", "assistant"]
@@ -16,8 +16,15 @@ Role = Literal["user", "assistant"]
 _ANSWERED: Final = "Hello?"
 """Stands for the caller where the agent speaks first, for chat templates want a user message before an answer."""
 
-_CUT: Final = " —"
-"""Ends what the caller interrupted. A dash small models read as a broken-off sentence; words they would repeat."""
+_CUT: Final[dict[CutBy, str]] = {
+    "caller": " —",
+    "line": " — [the line dropped here]",
+    "voice": " — [the sound failed here]",
+}
+"""Ends what the caller did not hear to its end, and says why. A dash small models read as a broken-off sentence; words
+they would repeat, unless in brackets, which are never spoken."""
+
+_CUT_EXPLAINED: Final = "Where your own words end in a dash, the caller broke in there and heard no more of them."
 
 
 class Example(Protocol):
@@ -63,7 +70,7 @@ class Prompt:
         said = list(self._opening)
         for turn in history:
             role: Role = "user" if turn.speaker == "caller" else "assistant"
-            text = turn.text + _CUT if turn.interrupted else turn.text
+            text = turn.text + _CUT[turn.cut_by] if turn.cut_by else turn.text
             if role == said[-1].role and len(said) > len(self._opening):
                 said[-1] = Message(role, f"{said[-1].content} {text}")
                 continue
@@ -76,4 +83,4 @@ class Prompt:
 def system_text(name: str, company: str, persona: str, facts: Sequence[str]) -> str:
     """The system message: the persona, in which {name} and {company} stand for theirs, then one fact a line."""
     who = persona.strip().replace("{name}", name).replace("{company}", company)
-    return "\n".join((who, *facts))
+    return "\n".join((who, *facts, _CUT_EXPLAINED))

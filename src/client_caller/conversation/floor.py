@@ -1,0 +1,399 @@
+"""The floor: who has it, and what every event means for that.
+
+In:   events that matter, deadlines.     Out: actions, and the next deadline.
+Rule: history is settled late: the caller's words when the first word of an answer to them has been heard, the agent's
+      when they have been heard. What nobody heard leaves no trace, and the caller's turn goes on where it was.
+
+The caller's open turn is kept in `caller_words.py`, a silence of the caller in `pause.py`, a sound of the caller over
+the agent's voice in `barge_in.py`, the agent's reply in `answering.py`. Here stands what leads from one to the other.
+"""
+
+from client_caller.conversation import actions as do
+from client_caller.conversation import events as ev
+from client_caller.conversation.answering import Answering
+from client_caller.conversation.barge_in import NOISES_KNOWN, Overlap, interrupts
+from client_caller.conversation.caller_words import CallerWords
+from client_caller.conversation.habits import Habits
+from client_caller.conversation.languages import LANGUAGES
+from client_caller.conversation.memory import Memory
+from client_caller.conversation.pause import DRAFT_WITHIN_S, DRAFTS_AT_MOST, SPOKEN_S, Pause
+from client_caller.conversation.policy import UNKNOWN, Manner
+from client_caller.conversation.resuming import Interrupted, interrupted, taken_up
+from client_caller.conversation.transitions import Phase
+
+Actions = list[do.Action]
+
+
+class Floor:
+    """Decides for one conversation. `phase` says who has the floor."""
+
+    def __init__(self, manner: Manner) -> None:
+        self.phase = Phase.RINGING
+        self._manner = manner
+        self._language = LANGUAGES[manner.language]
+        self._memory = Memory()
+        self._words = CallerWords(self._memory, self._language)
+        self.agent = Answering(manner, self._memory, self._words)
+        self._ends_at = 0.0  # call time at which the call has lasted long enough
+        self._habits = Habits()
+        self.pause = Pause(0, 0.0)
+        self._drafts = 0
+        self._asked_again = False  # and no word was understood since
+        self.overlap: Overlap | None = None  # a sound of the caller over the agent's voice
+        self._false_alarms = 0  # in this answer
+        self._interrupted = Interrupted()  # by the loss of the line
+        self._leaving = ""  # the reason, once the goodbye is being said
+
+    def next_deadline(self) -> float | None:
+        """The call time at which something is due if nothing happens before; None when nobody waits for anything."""
+        if self.phase in (Phase.RINGING, Phase.RESUMING, Phase.ENDED):
+            return None
+        due = [self._ends_at]
+        if self.phase is Phase.PAUSED and not self._leaving:
+            due.append(self.pause.due_at(self._manner, self._habits.slower))
+        if self.phase is Phase.HUSHED and self.overlap:
+            due.append(self.overlap.due_at)
+        if self.phase in (Phase.THINKING, Phase.SPEAKING) and not self._leaving:
+            due += self.agent.filler_at, self.agent.stuck_at
+        return min(due)
+
+    # What each event means.
+
+    def on_event(self, event: ev.Event, now: float) -> Actions:
+        """What to do about an event that the phase admits."""
+        match event:
+            case ev.CallAnswered():
+                self._ends_at = now + self._manner.max_call_s
+                return self._say([self._manner.greeting], now)
+            case ev.SpeechStarted(at=at):
+                return self._on_speech(at, now)
+            case ev.SpeechPaused():
+                return self._on_pause(event, now)
+            case ev.Interim(text=text):
+                return self._on_overlap_interim(text) if self.overlap else self._on_interim(text)
+            case ev.TurnScored():
+                self.pause.p_done = event.p_done
+            case ev.WordsScored():
+                return self._on_verdict(event, now)
+            case ev.Transcript(text=text):
+                return self._on_overlap_words(text, now) if self.overlap else self._on_words(text, now)
+            case ev.ReplyText(text=text):
+                return self._on_reply_text(text, now)
+            case ev.ReplyEnded():
+                return self._on_reply_ended(now)
+            case ev.PlayedOut():
+                return [*self.agent.hear(event, now), *self._finish_if_heard()]
+            case ev.Sounding(on=on):
+                self.agent.sounds(on, now)
+            case ev.EngineFailed():
+                return self._on_failure(event, now)
+            case ev.LineLost():
+                return self._on_line_lost(now)
+            case ev.LineResumed():
+                return self._on_line_resumed(now)
+            case ev.HungUp():
+                return self._on_hung_up()
+        return []  # a key pressed means nothing yet
+
+    def on_deadline(self, now: float) -> Actions:
+        """What to do now that `next_deadline` has come."""
+        if now >= self._ends_at:
+            return self._hang_up() if self._leaving else self._take_leave("the call lasted as long as it may", now)
+        if self.phase is Phase.HUSHED:
+            return self._judge_by_length(now)
+        if self.phase is Phase.PAUSED:
+            return self._on_silence(now)
+        if now >= self.agent.stuck_at:  # whatever should have come next has failed
+            return self._on_reply_ended(now) if self.agent.is_making else self._on_voice_failed(now)
+        self.phase = Phase.SPEAKING
+        return self.agent.bridge(now)
+
+    # The caller has the floor.
+
+    def _on_speech(self, at: float, now: float) -> Actions:
+        if self._leaving:
+            return []
+        if self.phase in (Phase.SPEAKING, Phase.HUSHED):
+            return self._on_overlap(now)
+        if self.phase is Phase.PAUSED and self.pause.text:
+            self._habits.paused(at - self.pause.at)
+        actions: Actions = []
+        if self.phase is Phase.THINKING:  # the answer had no word to say yet
+            actions = self._yield_floor()
+        elif self.phase is Phase.LISTENING:  # otherwise it has been read already
+            actions.append(self._read_ahead())
+        self.phase = Phase.LISTENING
+        return actions
+
+    def _on_interim(self, text: str) -> Actions:
+        self._words.decoded(text)
+        actions = self._drop_outdated_draft()
+        if self._words.verdict() is None:
+            actions.append(self._read_ahead())
+        return actions
+
+    def _on_pause(self, event: ev.SpeechPaused, now: float) -> Actions:
+        if self.phase is Phase.SPEAKING and self.overlap is None:  # in the goodbye
+            return []
+        self.pause = Pause(self.pause.number + 1, event.at, self._memory.said_by_agent, event.voiced_s)
+        if self.overlap:
+            self.overlap.stops(event.voiced_s, now)
+        else:
+            self.phase = Phase.PAUSED
+        return [do.Transcribe(self.pause.number)]
+
+    def _on_words(self, text: str, now: float) -> Actions:
+        self._words.decoded(text)
+        self.pause.text = self._words.turn if text else ""
+        actions = self._drop_outdated_draft()
+        if text:
+            self._asked_again = False
+            self.pause.drafted = self.agent.reply is not None or self._drafts >= DRAFTS_AT_MOST
+            self.pause.p_end = self._words.verdict()
+            if self.pause.p_end is None:
+                actions.append(self._read_ahead())
+            return [*actions, *self._draft_if_due(now)]
+        if self._words.carried:  # it was a noise that stopped an answer in the making
+            return [*actions, *self._commit(now)]
+        if self.pause.voiced_s >= SPOKEN_S and not self._asked_again:  # the caller waits for an answer to it
+            self.pause.text, self.pause.failed = None, True
+            return actions
+        self.phase = Phase.LISTENING
+        return actions
+
+    def _on_verdict(self, event: ev.WordsScored, now: float) -> Actions:
+        self._words.judge(event.text, UNKNOWN if event.p_end is None else event.p_end)
+        if self.phase is not Phase.PAUSED or not self.pause.text:
+            return []
+        if (p_end := self._words.verdict()) is not None:
+            self.pause.p_end = p_end
+        return self._draft_if_due(now)
+
+    def _on_silence(self, now: float) -> Actions:
+        """The pause has lasted long enough for something."""
+        pause, actions = self.pause, self._draft_if_due(now)
+        if now >= pause.score_at(self._manner):
+            pause.scoring = True
+            actions.append(do.ScoreTurn(pause.number))
+        if now < pause.commit_at(self._manner, self._habits.slower):
+            return actions
+        if pause.text is None:
+            self._asked_again = True
+            return [*actions, self._close_turn(), *self._say([self._manner.repeat], now)]
+        return [*actions, *self._commit(now)]
+
+    def _draft_if_due(self, now: float) -> Actions:
+        if now < self.pause.draft_at(self._manner, self._habits.slower):
+            return []
+        self.pause.drafted = True
+        self.pause.sound_by = now + DRAFT_WITHIN_S
+        self._drafts += 1
+        return self.agent.start()
+
+    def _drop_outdated_draft(self) -> Actions:
+        """A draft lives as long as the words it answers are the caller's words."""
+        reply = self.agent.reply
+        return self.agent.drop("caller") if reply and self._words.differ(reply.answers) else []
+
+    def _close_turn(self) -> do.Action:
+        self._words.close()
+        return do.CloseTurn()
+
+    def _read_ahead(self) -> do.Action:
+        """Have the model read what the reply will begin from: the history and the caller's words so far."""
+        return do.ReadAhead(self._words.history())
+
+    # A sound of the caller while the agent has the floor.
+
+    def _on_overlap(self, now: float) -> Actions:
+        reply = self.agent.reply
+        assert reply is not None
+        if self.overlap:
+            self.overlap.goes_on(now)
+            return []
+        if reply.ended and not reply.unheard_words:
+            return [*self._yield_floor(), self._read_ahead()]
+        self.overlap = Overlap(now, spoken_over=self._false_alarms >= NOISES_KNOWN)
+        if self.overlap.spoken_over:
+            return []
+        self.phase = Phase.HUSHED
+        return [do.Hush()]
+
+    def _on_overlap_interim(self, text: str) -> Actions:
+        assert self.overlap is not None
+        if self._interrupts(text):
+            return [*self._yield_floor(), *self._on_interim(text)]
+        self.overlap.wordless = True
+        return []
+
+    def _on_overlap_words(self, text: str, now: float) -> Actions:
+        if self._interrupts(text):
+            return [*self._yield_floor(Phase.PAUSED), *self._on_words(text, now)]
+        return self._go_on(now)
+
+    def _interrupts(self, text: str) -> bool:
+        assert self.overlap is not None
+        assert self.agent.reply is not None
+        return interrupts(text, self.overlap, self.agent.reply, self._language)
+
+    def _judge_by_length(self, now: float) -> Actions:
+        """The words of the overlap have not come in time, or will not come."""
+        overlap = self.overlap
+        assert overlap is not None
+        if not overlap.seems_talk:
+            return self._go_on(now)
+        if overlap.lasts:
+            return [*self._yield_floor(), self._read_ahead()]
+        return self._yield_floor(Phase.PAUSED)
+
+    def _yield_floor(self, to: Phase = Phase.LISTENING) -> Actions:
+        """The caller has broken in, and is speaking or has just spoken."""
+        if self._words.carried:
+            self._habits.answered_too_soon()
+        cleared: Actions = [] if self.phase is Phase.THINKING else [do.ClearPlayout()]
+        actions = [*cleared, *self.agent.drop("caller")]
+        self.pause.said = self._memory.said_by_agent
+        self.overlap, self._false_alarms = None, 0
+        self.phase = to
+        return actions
+
+    def _go_on(self, now: float) -> Actions:
+        """It is a noise, or a sound of assent: the agent speaks on, over it if it lasts."""
+        overlap = self.overlap
+        assert overlap is not None
+        actions: Actions = []
+        if self.phase is Phase.HUSHED:
+            self._false_alarms += 1
+            actions = self.agent.go_on(now)
+            self.phase = Phase.SPEAKING
+        overlap.spoken_over = True
+        if overlap.lasts:
+            return actions
+        self.overlap = None
+        return [self._close_turn(), *actions]
+
+    # The agent has the floor.
+
+    def _commit(self, now: float) -> Actions:
+        """The caller's turn is over: the agent has the floor, with whatever of the draft is there."""
+        actions: Actions = [self._close_turn()]
+        if self.agent.reply is None:
+            actions += self.agent.start()
+        self._drafts = 0
+        waits_since = min(now, self.pause.over_at(self._manner, self._habits.slower))
+        self._habits.turn_ended()
+        return self._take_floor([*actions, *self.agent.release(now, waits_since)])
+
+    def _say(self, phrases: list[str], now: float) -> Actions:
+        """Say phrases that need no language model."""
+        return self._take_floor(self.agent.say(phrases, now))
+
+    def _take_floor(self, actions: Actions) -> Actions:
+        """`actions` have given the caller something to hear, or to wait for."""
+        assert self.agent.reply is not None
+        self.overlap, self._false_alarms = None, 0
+        self.phase = Phase.SPEAKING if self.agent.reply.pieces else Phase.THINKING
+        return actions
+
+    def _on_reply_text(self, text: str, now: float) -> Actions:
+        self.pause.sound_by = 0.0
+        if self.phase is Phase.THINKING:
+            self.phase = Phase.SPEAKING
+        return self.agent.add(text, now)
+
+    def _on_reply_ended(self, now: float) -> Actions:
+        """The language model has no more to say, or has failed."""
+        reply = self.agent.reply
+        assert reply is not None
+        if reply.says_something:
+            reply.ended, reply.moved_at = True, now
+            return self._finish_if_heard()
+        self.pause.sound_by = 0.0
+        actions = self.agent.replace_failed(now)
+        if self.phase is Phase.THINKING and reply.pieces:
+            self.phase = Phase.SPEAKING
+        return actions
+
+    def _finish_if_heard(self) -> Actions:
+        reply = self.agent.reply
+        if reply is None or not reply.is_over:
+            return []
+        actions = self.agent.finish()
+        return [*actions, *self._hang_up()] if self._leaving else self._give_floor(actions)
+
+    def _give_floor(self, actions: Actions) -> Actions:
+        """`actions` have ended what the agent had to say."""
+        words_due = self.overlap is not None and not self.overlap.lasts
+        if self.phase is Phase.HUSHED:
+            actions = [do.ClearPlayout(), *actions]
+        self.overlap = None
+        self.phase = Phase.PAUSED if words_due else Phase.LISTENING
+        return actions
+
+    def _on_voice_failed(self, now: float) -> Actions:
+        reply = self.agent.reply
+        if reply is None or not reply.pieces:  # without a piece there was nothing to fail at
+            return []
+        if self._leaving:
+            return self._hang_up()
+        if reply.released and reply.says_something and self.phase is not Phase.HUSHED:
+            return self._take_floor(self.agent.excuse_voice(now))
+        self.pause.sound_by = 0.0
+        actions = self.agent.drop("voice")
+        return self._give_floor(actions) if reply.released else actions
+
+    def _on_failure(self, failure: ev.EngineFailed, now: float) -> Actions:
+        match failure:
+            case ev.EngineFailed(engine="transcriber"):
+                self.pause.failed = True
+                return self._judge_by_length(now) if self.overlap else []
+            case ev.EngineFailed(engine="turn model"):
+                self.pause.p_done = UNKNOWN
+            case ev.EngineFailed(engine="language model", number=0):
+                self.pause.p_end = UNKNOWN
+                return self._draft_if_due(now)
+            case ev.EngineFailed(engine="language model"):
+                return self._on_reply_ended(now)
+            case ev.EngineFailed(engine="voice"):
+                return self._on_voice_failed(now)
+        return []
+
+    # The line is lost, and found again; the call ends.
+
+    def _on_line_lost(self, now: float) -> Actions:
+        turn_ended = self.phase is Phase.PAUSED and bool(self.pause.text)
+        self._interrupted = interrupted(self.agent.reply, self._words, turn_ended=turn_ended)
+        actions = self.agent.drop("line") if self.agent.reply else []
+        self.agent.sounds(on=False, now=now)
+        self.overlap = None
+        self.phase = Phase.RESUMING
+        return [*actions, self._close_turn()]
+
+    def _on_line_resumed(self, now: float) -> Actions:
+        what, self._interrupted = self._interrupted, Interrupted()
+        if self._leaving and not what.unheard:
+            return self._hang_up()
+        phrases = taken_up(what, self._manner)
+        if not what.unanswered:
+            return self._say(phrases, now)
+        actions = [*self.agent.start(what.unanswered), *self.agent.release(now)]
+        return self._take_floor([*actions, *self.agent.bridge(now, " ".join(phrases))])
+
+    def _on_hung_up(self) -> Actions:
+        actions = self.agent.drop("caller") if self.agent.reply else []
+        if self._words.turn:
+            actions.append(do.Remember(self._words.settle()))
+        self.phase = Phase.ENDED
+        return actions
+
+    def _take_leave(self, reason: str, now: float) -> Actions:
+        cleared: Actions = [do.ClearPlayout()] if self.agent.is_released else []
+        dropped = self.agent.drop("caller") if self.agent.reply else []
+        self._leaving = reason
+        self._ends_at = now + self._manner.part_within_s
+        return [*cleared, *dropped, self._close_turn(), *self._say([self._manner.goodbye], now)]
+
+    def _hang_up(self) -> Actions:
+        actions = self.agent.drop("voice") if self.agent.reply else []
+        self.phase = Phase.ENDED
+        return [*actions, do.HangUp(self._leaving)]
