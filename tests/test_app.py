@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from fastapi.testclient import TestClient
 from twilio.request_validator import RequestValidator
 
 from calls import AGENT, GREETING, WORD_S, engines
-from client_caller.app import House, web_app
+from client_caller.app import web_app
 from client_caller.audio.frame import LINE_HZ
 from client_caller.hearing.scripted import LoudnessActivity
+from client_caller.house import House
+from client_caller.line.protocol import Phrases
 from client_caller.line.simulated import SimulatedLine
 from client_caller.settings import RecordSettings, ServerSettings, Settings
 from virtual import run
@@ -73,7 +76,8 @@ def test_a_house_has_room_for_so_many_calls_and_has_it_again_afterwards(tmp_path
 
 
 def test_a_caller_for_whom_there_is_no_room_hears_the_agents_own_sentence(tmp_path: Path) -> None:
-    assert House(settings(tmp_path), AGENT, engines()).busy_sentence == AGENT.phrases.busy
+    phrases = House(settings(tmp_path), AGENT.model_copy(update={"transfer_to": "+15550100009"}), engines()).phrases
+    assert phrases == Phrases(AGENT.phrases.busy, AGENT.phrases.wait, AGENT.phrases.dropped_for_good, "+15550100009")
 
 
 def test_every_call_leaves_its_record_and_recording_in_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -135,12 +139,12 @@ def stream_url(document: str) -> str:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     """The application of a house with room for one call."""
-    with TestClient(web_app(settings(tmp_path, calls_at_once=1), AGENT, engines())) as client:
+    with TestClient(web_app(House(settings(tmp_path, calls_at_once=1), AGENT, engines()))) as client:
         yield client
 
 
 def test_the_server_says_that_it_lives_and_takes_calls(client: TestClient) -> None:
-    assert client.get("/healthz").status_code == 200
+    assert client.get("/healthz").json()["process"] == os.getpid()
     assert client.get("/readyz").status_code == 200
 
 

@@ -1,14 +1,37 @@
-"""What stops a server before any model is loaded: the operator's mistakes, each told in a sentence."""
+"""What stops a server: the operator's mistakes, before any model is loaded, and signals, which cost no call."""
 
+import asyncio
+import os
+import signal
 import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from twilio.request_validator import RequestValidator
 
-from client_caller.errors import ConfigError
-from client_caller.server import run_server
-from client_caller.settings import ServerSettings, Settings
+from calls import AGENT as AGENT_OF_CALLS
+from calls import engines
+from client_caller import app, house
+from client_caller.app import furnished
+from client_caller.conversation.events import CallAnswered, HungUp, LineLost, LineResumed
+from client_caller.engines import Engines
+from client_caller.errors import ConfigError, EngineCrashed
+from client_caller.house import House
+from client_caller.listening import listening
+from client_caller.records.flight import EventEntry, read_record
+from client_caller.rehearsal.carrier import CarriedCall, place_call
+from client_caller.rehearsal.stage import ACCOUNT_SID
+from client_caller.server import answer_calls, run_server
+from client_caller.settings import RecordSettings, ServerSettings, Settings
+
+TOKEN = "a token"
+SOME_FRAMES = 10
+"""After so many the server has surely seen the first."""
 
 AGENT = Path(__file__).parents[1] / "agents" / "receptionist.toml"
 
@@ -50,3 +73,199 @@ def test_without_the_carriers_token_no_call_is_taken(tmp_path: Path) -> None:
 def test_an_address_that_the_carrier_could_not_reach_safely_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="CLIENT_CALLER_PUBLIC_URL must be the https address"):
         run_server(settings(tmp_path, token="a token", public="http://calls.example.com", port=0))
+
+
+class Served:
+    """A server with fakes for engines in this very process, and a caller who waits until told to hang up."""
+
+    def __init__(self, folder: Path, drain_s: float) -> None:
+        self.records = folder
+        self.house = House(self._settings(folder, drain_s), AGENT_OF_CALLS, engines())
+        self.hangs_up = False
+        self.frames = 0
+        self.begun = asyncio.Event()
+
+    @staticmethod
+    def _settings(folder: Path, drain_s: float) -> Settings:
+        return settings(folder, token=TOKEN, drain_s=drain_s).model_copy(
+            update={"records": RecordSettings(folder=folder)}
+        )
+
+    def next_frame(self, heard: bytes) -> bytes | None:
+        self.frames += 1
+        if self.frames == SOME_FRAMES:
+            self.begun.set()
+        return None if self.hangs_up else b"\xff" * 160
+
+    async def run(self, script: Callable[[str, asyncio.Task[CarriedCall]], Awaitable[None]]) -> float:
+        """Serve a call, follow the script once it has begun; seconds from the script's end to that of the server."""
+        with listening("127.0.0.1", 0) as listener:
+            here = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self.house.settings = self.house.settings.model_copy(update={"public_url": here})
+            serving = asyncio.create_task(answer_calls(self.house, listener))
+            calling = asyncio.create_task(place_call(f"{here}/twilio/voice", ACCOUNT_SID, TOKEN, self.next_frame))
+            await self.begun.wait()
+            await script(here, calling)
+            told_at = asyncio.get_running_loop().time()
+            async with asyncio.timeout(10):
+                await serving
+            took_s = asyncio.get_running_loop().time() - told_at
+            calling.cancel()
+            await asyncio.gather(calling, return_exceptions=True)
+            return took_s
+
+    def last_event(self) -> str:
+        (path,) = self.records.glob("*/record.jsonl")
+        events = [entry.event for entry in read_record(path)[1] if isinstance(entry, EventEntry)]
+        return type(events[-1]).__name__
+
+
+async def ask(url: str, path: str, call: str) -> str:
+    """What Twilio is answered for this call."""
+    form = {"AccountSid": ACCOUNT_SID, "CallSid": call}
+    headers = {"X-Twilio-Signature": RequestValidator(TOKEN).compute_signature(url + path, form)}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return (await client.post(url + path, data=form, headers=headers)).text
+
+
+@pytest.mark.realtime
+def test_a_server_told_to_stop_takes_no_new_call_and_lets_the_running_one_end(tmp_path: Path) -> None:
+    served = Served(tmp_path, drain_s=300.0)
+
+    async def script(url: str, calling: asyncio.Task[CarriedCall]) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{url}/readyz")).status_code == 503
+            assert (await client.get(f"{url}/healthz")).status_code == 200
+        assert AGENT_OF_CALLS.phrases.busy in await ask(url, "/twilio/voice", "CA2")
+        served.hangs_up = True
+        call = await calling
+        assert call.streams == 1
+        assert call.hung_up_by_caller
+
+    assert asyncio.run(served.run(script)) < 2.0
+    assert served.last_event() == "HungUp"
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize(("drain_s", "signals"), [(300.0, 2), (0.1, 1)])
+def test_what_cannot_be_waited_for_is_handed_over(tmp_path: Path, drain_s: float, signals: int) -> None:
+    served = Served(tmp_path, drain_s)
+
+    async def script(url: str, calling: asyncio.Task[CarriedCall]) -> None:
+        for _ in range(signals):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0)
+
+    assert asyncio.run(served.run(script)) < 3.0
+    assert served.last_event() == "LineLost"
+    assert served.house.ask_again_s
+
+
+@pytest.mark.realtime
+def test_whoever_calls_while_the_models_are_loaded_waits(tmp_path: Path) -> None:
+    async def main() -> int:
+        with listening("127.0.0.1", 0) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/healthz"
+            async with httpx.AsyncClient(trust_env=False) as client:
+                asking = asyncio.create_task(client.get(url))
+                await asyncio.sleep(0.2)  # the models
+                assert not asking.done()
+                house = House(settings(tmp_path, token=TOKEN, public="http://127.0.0.1"), AGENT_OF_CALLS, engines())
+                serving = asyncio.create_task(answer_calls(house, listener))
+                status = (await asking).status_code
+            os.kill(os.getpid(), signal.SIGINT)
+            await serving
+            return status
+
+    assert asyncio.run(main()) == 200
+
+
+@pytest.mark.realtime
+def test_a_call_handed_over_is_gone_on_with_by_the_next_server_on_the_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "_NEXT_PROCESS_S", 1)
+
+    async def main() -> None:
+        served = Served(tmp_path, drain_s=0.0)
+        with listening("127.0.0.1", 0) as listener:
+            here = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            served.house.settings = served.house.settings.model_copy(update={"public_url": here})
+            following = House(served.house.settings, AGENT_OF_CALLS, engines())
+            first = asyncio.create_task(answer_calls(served.house, listener.dup()))
+            calling = asyncio.create_task(place_call(f"{here}/twilio/voice", ACCOUNT_SID, TOKEN, served.next_frame))
+            await served.begun.wait()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await first
+            second = asyncio.create_task(answer_calls(following, listener))
+            await asyncio.sleep(3.0)  # the caller was told to ask again in one, which takes another to say
+            served.hangs_up = True
+            call = await calling
+            os.kill(os.getpid(), signal.SIGTERM)
+            await second
+        assert call.streams == 2
+        assert set(call.announcements) <= {AGENT_OF_CALLS.phrases.wait}
+
+    asyncio.run(main())
+    (path,) = tmp_path.glob("*/record.jsonl")
+    kinds = (CallAnswered, LineLost, LineResumed, HungUp)
+    events = [e.event for e in read_record(path)[1] if isinstance(e, EventEntry) and isinstance(e.event, kinds)]
+    assert [type(event) for event in events] == list(kinds)
+
+
+@asynccontextmanager
+async def slow_engines(settings: Settings, agent: Any) -> AsyncIterator[Engines]:
+    await asyncio.sleep(0.4)
+    yield engines()
+
+
+@asynccontextmanager
+async def no_engines(settings: Settings, agent: Any) -> AsyncIterator[Engines]:
+    await asyncio.sleep(0.1)
+    raise EngineCrashed("voice", "it is hoarse")
+    yield engines()
+
+
+@pytest.mark.realtime
+def test_whoever_calls_while_the_models_are_loaded_is_told_to_ask_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "running_engines", slow_engines)
+    said: list[str] = []
+
+    async def main() -> None:
+        with listening("127.0.0.1", 0) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            house = House(settings(tmp_path, token=TOKEN, public=url), AGENT_OF_CALLS)
+            async with furnished(house, lambda: said.append("open"), lambda: said.append("closed")):
+                serving = asyncio.create_task(answer_calls(house, listener))
+                for path in ("/twilio/voice", "/twilio/resume"):
+                    assert f"<Redirect>{url}{path}#" in await ask(url, path, "CA1")
+                async with httpx.AsyncClient(trust_env=False) as client:
+                    assert (await client.get(f"{url}/readyz")).status_code == 503
+                    await asyncio.sleep(0.5)
+                    assert (await client.get(f"{url}/readyz")).status_code == 200
+                assert said == ["open"]
+                assert "<Stream" in await ask(url, "/twilio/voice", "CA1")
+                os.kill(os.getpid(), signal.SIGINT)
+                await serving
+        assert said == ["open", "closed"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.realtime
+def test_a_signal_while_the_models_are_loaded_ends_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "running_engines", slow_engines)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    run_server(settings(tmp_path, token=TOKEN, port=0))
+
+
+def test_engines_that_do_not_start_end_the_server_with_their_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "running_engines", no_engines)
+    with pytest.raises(EngineCrashed, match="hoarse"):
+        run_server(settings(tmp_path, token=TOKEN, port=0))

@@ -86,3 +86,20 @@ def test_the_carriers_tokens_are_parted_at_commas_and_never_printed(monkeypatch:
 def test_settings_cannot_be_changed_later() -> None:
     with pytest.raises(ValidationError):
         load_settings().public_url = "https://elsewhere.example"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"FALLBACK": "server"}, "belong together"),
+        ({"FALLBACK_BASE_URL": "http://127.0.0.1:8001/v1"}, "belong together"),
+        ({"FALLBACK": "embedded"}, "needs a __BASE_URL"),
+    ],
+)
+def test_a_fallback_that_is_not_whole_is_told(
+    variables: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"CLIENT_CALLER_THINKING__{name}", value)
+    with pytest.raises(ConfigError, match=f"CLIENT_CALLER_THINKING: .*{told}"):
+        load_settings()

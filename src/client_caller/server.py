@@ -1,18 +1,26 @@
 """One serving process: the address, the engines, the web server, in the order in which they must come and go.
 
-Out:  calls answered until the process is told to stop. Models are up before the port answers, so that whoever can
-      connect can be helped.
+Out:  calls answered until the process is told to stop. The socket listens first and is answered at once, so that nobody
+      is refused; who calls while models are loaded is told to ask again in a second, as often as it takes.
+
+SIGTERM and SIGINT retire the house: no new call is taken, running calls end in peace, and those that still run after a
+while are handed over to whoever answers next. A second signal hands over at once.
 """
 
 import asyncio
 import socket
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
 from typing import Final
 
 import uvicorn
 
-from client_caller.agent import load_agent
-from client_caller.app import check_carrier, running_engines, web_app
+from client_caller.agent import Agent, load_agent
+from client_caller.app import check_carrier, furnished, web_app
 from client_caller.errors import ConfigError
+from client_caller.house import House
+from client_caller.listening import inherited, listening
 from client_caller.settings import Settings
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -20,53 +28,86 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _MESSAGE_BYTES: Final = 65_536
 """The largest media message. Twilio's are about 300 bytes; the default of 16 MiB would be an invitation."""
 
-_GRACE_S: Final = 10
-"""Seconds that running calls get to settle their records when the process is told to stop. Their streams end at once;
-Twilio then asks for the next step, which whoever serves then answers."""
+_GRACE_S: Final = 5
+"""Seconds that answers in progress get when no call is left."""
+
+_STANDARD_INPUT: Final = 0
 
 
-def run_server(settings: Settings, *, insecure: bool = False) -> None:
+def run_server(settings: Settings, *, insecure: bool = False, listen_fd: int | None = None) -> None:
     """Serve until a signal stops it. Model files must be there.
 
     insecure: believe unsigned requests; refused unless both ends of the address are on this machine.
+    listen_fd: the socket of a supervisor, whose end is noticed by that of standard input.
     Raises ConfigError, ModelUnavailable, EngineError.
     """
     host = settings.server.host
     if insecure and host not in _LOOPBACK:
         raise ConfigError(f"--insecure listens on loopback only, not on {host}: leave it out, or use --host 127.0.0.1")
     agent = load_agent(settings.agent)
-    with _listening(host, settings.server.port) as listener:
+    with listening(host, settings.server.port) if listen_fd is None else inherited(listen_fd) as listener:
         if not settings.public_url and host in _LOOPBACK:
             here = f"http://{host}:{listener.getsockname()[1]}"
             settings = settings.model_copy(update={"public_url": here})
         check_carrier(settings, insecure=insecure)
-
-        async def serve() -> None:
-            async with running_engines(settings, agent) as engines:
-                config = uvicorn.Config(
-                    web_app(settings, agent, engines, insecure=insecure),
-                    ws="websockets-sansio",
-                    ws_max_size=_MESSAGE_BYTES,
-                    ws_per_message_deflate=False,  # base64 of mu-law hardly shrinks; it would only cost time
-                    access_log=False,
-                    log_config=None,
-                    timeout_graceful_shutdown=_GRACE_S,
-                )
-                print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
-                await uvicorn.Server(config).serve(sockets=[listener])
-
-        asyncio.run(serve())
+        lifeline = None if listen_fd is None else _STANDARD_INPUT
+        asyncio.run(_serve(settings, agent, listener, lifeline, insecure=insecure))
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as refused:
-        listener.close()
-        raise ConfigError(
-            f"cannot listen on {host} port {port} ({refused.strerror}): choose another with --host and --port"
-        ) from refused
-    return listener
+async def _serve(
+    settings: Settings, agent: Agent, listener: socket.socket, lifeline: int | None, *, insecure: bool
+) -> None:
+    house = House(settings, agent)
+    server = _web_server(house, insecure=insecure)
+
+    def announce() -> None:
+        print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
+
+    async with furnished(house, announce, partial(_stop, server)):
+        await _answer(server, house, listener, lifeline)
+
+
+async def answer_calls(house: House, listener: socket.socket, lifeline: int | None = None) -> None:
+    """Answer what comes to `listener` until a signal has retired the house and its last call is over.
+
+    lifeline: a descriptor at whose end calls are handed over at once, for nobody is left to start another process.
+    Raises ConfigError when a setting that the carrier needs is missing.
+    """
+    await _answer(_web_server(house, insecure=False), house, listener, lifeline)
+
+
+def _web_server(house: House, *, insecure: bool) -> uvicorn.Server:
+    config = uvicorn.Config(
+        web_app(house, insecure=insecure),
+        ws="websockets-sansio",
+        ws_max_size=_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # base64 of mu-law hardly shrinks; it would only cost time
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    return uvicorn.Server(config)
+
+
+async def _answer(server: uvicorn.Server, house: House, listener: socket.socket, lifeline: int | None) -> None:
+    loop, stop = asyncio.get_running_loop(), partial(_stop, server)
+
+    def signalled(sig: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(house.retire, stop)
+
+    # Uvicorn's own would stop at once, and then raise the signal again.
+    server.handle_exit = signalled  # type: ignore[method-assign]
+    if lifeline is not None:
+        loop.add_reader(lifeline, _abandoned, lifeline, house, stop)
+    await server.serve(sockets=[listener])
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+def _abandoned(lifeline: int, house: House, stop: Callable[[], None]) -> None:
+    """The supervisor is gone: hand over at once, as at the second signal."""
+    asyncio.get_running_loop().remove_reader(lifeline)
+    house.retire(stop)
+    house.retire(stop)

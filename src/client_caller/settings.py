@@ -8,9 +8,9 @@ Out:  one frozen `Settings`, read once at start-up and passed down. `client-call
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -25,12 +25,15 @@ class ServerSettings(BaseModel):
     model_config = _FROZEN
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    media_silence_s: float = Field(5.0, gt=0, description="seconds without any media after which a stream is dead")
+    media_silence_s: float = Field(3.0, gt=0, description="seconds without any media after which a stream is dead")
     start_within_s: float = Field(5.0, gt=0, description="seconds a new media socket has to send its `start`")
     send_within_s: float = Field(2.0, gt=0, description="seconds one message to the carrier may take")
     token_life_s: float = Field(60.0, gt=0, description="seconds for which a stream token may be used, once")
     pending_sockets: int = Field(32, ge=1, description="media sockets that may wait for their `start` at once")
     calls_at_once: int = Field(8, ge=1, description="calls held at once; a caller beyond that hears a sentence")
+    resume_attempts: int = Field(3, ge=0, description="fresh streams for one call within `resume_window_s`")
+    resume_window_s: float = Field(60.0, gt=0, description="seconds in which fresh streams of one call are counted")
+    drain_s: float = Field(300.0, ge=0, description="seconds running calls have to end when the server is told to stop")
 
 
 class HearingSettings(BaseModel):
@@ -60,6 +63,10 @@ class HearingSettings(BaseModel):
     server_model: str = Field("whisper-1", description="the speech-to-text model's name on that server")
     server_api_key: SecretStr = Field(SecretStr("none"), description="its API key")
     server_within_s: float = Field(2.0, gt=0, description="seconds one transcription by that server may take")
+    words_within_s: float = Field(
+        2.0, gt=0, description="seconds one transcription may take, and half a second more per second of sound"
+    )
+    fallback: bool = Field(True, description="have the embedded moonshine stand in when whisper or the server fails")
 
 
 class TurnSettings(BaseModel):
@@ -77,14 +84,30 @@ class ThinkingSettings(BaseModel):
     base_url: str = Field("", description="an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1; empty: embedded")
     model: str = Field("SmolLM2-135M-Instruct", description="the model's name on that server")
     api_key: SecretStr = Field(SecretStr("none"), description="its API key")
-    first_token_s: float = Field(4.0, gt=0, description="seconds to wait for the first token")
-    next_token_s: float = Field(2.0, gt=0, description="seconds to wait for each further token")
+    first_token_s: float = Field(2.0, gt=0, description="seconds to wait for the first token")
+    next_token_s: float = Field(1.5, gt=0, description="seconds to wait for each further token")
+    fallback: Literal["none", "embedded", "server"] = Field(
+        "none", description="what answers when that server fails: the embedded model, another server, or nothing"
+    )
+    fallback_base_url: str = Field("", description="that other server, e.g. http://127.0.0.1:8001/v1")
+    fallback_model: str = Field("", description="the model's name on that other server; empty: the same name")
+    fallback_api_key: SecretStr = Field(SecretStr("none"), description="its API key")
     slots: int = Field(4, ge=1, description="replies the embedded server makes at once")
     context_tokens: int = Field(2048, ge=512, description="tokens of conversation per slot of the embedded server")
     decode_threads: int = Field(
         2, ge=1, description="threads of the embedded server for new tokens; 1 when all cores are busy with calls"
     )
     prefill_threads: int = Field(2, ge=1, description="threads of the embedded server for reading the prompt")
+
+    @model_validator(mode="after")
+    def _fallback_is_whole(self) -> Self:
+        if (self.fallback == "server") != bool(self.fallback_base_url):
+            raise ValueError("__FALLBACK=server and __FALLBACK_BASE_URL belong together")
+        if self.fallback == "embedded" and not self.base_url:
+            raise ValueError(
+                "__FALLBACK=embedded needs a __BASE_URL: without one, the embedded model comes first anyway"
+            )
+        return self
 
 
 class SpeakingSettings(BaseModel):
@@ -93,6 +116,8 @@ class SpeakingSettings(BaseModel):
     model_config = _FROZEN
     lead_s: float = Field(0.28, gt=0, le=0.3, description="seconds of audio the carrier may be ahead of real time")
     mark_every_s: float = Field(0.16, gt=0, le=0.2, description="seconds of audio between two marks")
+    first_sound_s: float = Field(1.5, gt=0, description="seconds to wait for the first sound of a piece")
+    next_sound_s: float = Field(1.5, gt=0, description="seconds to wait for each further stretch of it")
 
 
 class RecordSettings(BaseModel):

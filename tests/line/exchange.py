@@ -13,7 +13,7 @@ from starlette.testclient import WebSocketTestSession
 from twilio.request_validator import RequestValidator
 
 from client_caller.errors import LineLost
-from client_caller.line.protocol import Inbound, Line
+from client_caller.line.protocol import Inbound, Line, Past, Phrases
 from client_caller.line.twilio import twilio_router
 from client_caller.settings import ServerSettings, Settings
 
@@ -27,10 +27,12 @@ STREAM = "MZ" + "2" * 32
 class ListeningDesk:
     """Answers every line, keeps what comes, and hangs up once it has heard `words` messages."""
 
-    busy_sentence = "All lines are taken."
+    phrases = Phrases("All lines are taken.", "A moment.", "Something is broken here.")
+    ask_again_s = 0
 
     def __init__(self, words: int | None = None) -> None:
         self.room = True
+        self.pasts: dict[str, Past] = {}
         self.words = words
         self.answered: list[str] = []
         self.received: list[Inbound] = []
@@ -38,6 +40,9 @@ class ListeningDesk:
 
     def has_room(self) -> bool:
         return self.room
+
+    def past(self, call_id: str) -> Past | None:
+        return self.pasts.get(call_id)
 
     async def answer(self, line: Line) -> None:
         self.answered.append(line.call_id)

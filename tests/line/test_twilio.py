@@ -1,6 +1,7 @@
 """The webhooks: who is answered, and with what."""
 
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from xml.etree import ElementTree
 
 import pytest
@@ -21,6 +22,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from client_caller.errors import ConfigError
+from client_caller.line.protocol import Past, Phrases
 from client_caller.line.twilio import twilio_router
 
 
@@ -34,7 +36,7 @@ def test_a_call_is_connected_to_a_stream_of_its_own() -> None:
         connect, redirect = ElementTree.fromstring(answer.text)
         assert answer.headers["content-type"].startswith("text/xml")
         assert connect[0].attrib["url"].startswith("wss://voice.example.com/twilio/media/")
-        assert connect.attrib["action"] == redirect.text == PUBLIC + "/twilio/resume"
+        assert connect.attrib["action"] == redirect.text == PUBLIC + "/twilio/resume#rc=5&rp=all&ct=5000&rt=15000"
         assert line.token(CallSid="CA" + "9" * 32) != media_token(answer.text)
 
 
@@ -116,6 +118,14 @@ def test_a_body_that_is_no_form_is_refused(body: bytes, status: int) -> None:
         assert line.client.post("/twilio/voice", content=body).status_code == status
 
 
+def test_a_resume_webhook_may_be_signed_with_what_stands_behind_its_address_or_without() -> None:
+    with exchange() as line:
+        form = {"AccountSid": ACCOUNT, "CallSid": CALL}
+        for end, status in (("", 200), ("#rc=5&rp=all&ct=5000&rt=15000", 200), ("#rc=1", 403)):
+            headers = {"X-Twilio-Signature": sign(PUBLIC + "/twilio/resume" + end, form)}
+            assert line.client.post("/twilio/resume", data=form, headers=headers).status_code == status
+
+
 def test_a_broken_stream_is_replaced_three_times_and_then_apologised_for() -> None:
     with exchange() as line:
         tokens = {line.token()}
@@ -125,8 +135,73 @@ def test_a_broken_stream_is_replaced_three_times_and_then_apologised_for() -> No
                 socket.send_text(connected())
             tokens.add(token)
         assert len(tokens) == 3  # the first was never used and is given again
-        assert verbs(line.post("/twilio/resume").text) == ["Say", "Hangup"]
+        document = line.post("/twilio/resume").text
+        assert verbs(document) == ["Say", "Hangup"]
+        assert "Something is broken here." in document
         assert verbs(line.post("/twilio/resume").text) == ["Hangup"]
+
+
+def test_a_call_that_breaks_now_and_then_is_never_given_up() -> None:
+    with exchange(resume_window_s=1e-3) as line:
+        for _ in range(10):
+            assert verbs(line.post("/twilio/resume").text) == ["Connect", "Redirect"]
+            sleep(2e-3)
+
+
+def test_where_there_is_somebody_to_ring_up_the_caller_is_put_through() -> None:
+    desk = ListeningDesk()
+    desk.phrases = Phrases("", "", "One moment.", "+15550100009")
+    with exchange(desk, resume_attempts=0) as line:
+        said, dialled, ended = ElementTree.fromstring(line.post("/twilio/resume").text)
+        assert [said.text, dialled.tag, dialled.text, ended.tag] == ["One moment.", "Dial", "+15550100009", "Hangup"]
+
+
+@pytest.mark.parametrize(
+    ("lost_s_ago", "verb"), [((50, 40, 30), "Say"), ((50, 40), "Connect"), ((90, 80, 70), "Connect")]
+)
+def test_losses_in_another_process_count_as_well(lost_s_ago: tuple[float, ...], verb: str) -> None:
+    desk = ListeningDesk()
+    desk.pasts[CALL] = Past(over=False, lost_s_ago=lost_s_ago)
+    with exchange(desk) as line:
+        assert verbs(line.post("/twilio/resume").text)[0] == verb
+
+
+def test_a_call_that_another_process_ended_is_over() -> None:
+    desk = ListeningDesk()
+    desk.pasts[CALL] = Past(over=True)
+    with exchange(desk) as line:
+        assert verbs(line.post("/twilio/resume").text) == ["Hangup"]
+        assert verbs(line.post("/twilio/voice").text) == ["Hangup"]
+
+
+def test_a_call_that_another_process_held_needs_no_room() -> None:
+    desk = ListeningDesk()
+    desk.room = False
+    desk.pasts[CALL] = Past(over=False)
+    with exchange(desk) as line:
+        with line.socket(line.token("/twilio/resume")) as socket:
+            socket.send_text(connected())
+            socket.send_text(start())
+        assert verbs(line.post("/twilio/resume", CallSid="CA2").text) == ["Say", "Hangup"]
+        assert line.desk.answered == [CALL]
+
+
+@pytest.mark.parametrize("path", ["/twilio/voice", "/twilio/resume"])
+def test_a_desk_that_takes_no_lines_has_calls_ask_again_and_counts_nothing(path: str) -> None:
+    desk = ListeningDesk()
+    with exchange(desk) as line:
+        token = line.token("/twilio/resume")
+        desk.ask_again_s = 3
+        for _ in range(10):
+            say, pause, redirect = ElementTree.fromstring(line.post(path).text)
+            assert say.text == desk.phrases.wait
+            assert [pause.tag, pause.attrib["length"]] == ["Pause", "3"]
+            assert (redirect.text or "").startswith(PUBLIC + path + "#")
+        with line.socket(token) as socket:
+            socket.send_text(start())
+            assert socket.receive()["code"] == 1008
+        desk.ask_again_s = 0
+        assert verbs(line.post("/twilio/resume").text) == ["Connect", "Redirect"]
 
 
 def test_a_repeated_resume_counts_once() -> None:

@@ -225,6 +225,26 @@ def test_a_stream_that_breaks_is_given_another_and_the_desk_answers_anew() -> No
             token = line.token("/twilio/resume")
         assert line.desk.answered == [CALL, CALL]
         assert line.desk.received == [AUDIO, AUDIO]
+        assert line.desk.losses == ["the carrier closed the stream"] * 2
+
+
+def test_a_stream_that_the_desk_gives_up_is_lost_and_the_call_goes_on_elsewhere() -> None:
+    class Leaving(ListeningDesk):
+        async def answer(self, line: Line) -> None:
+            asyncio.get_running_loop().call_later(0.02, self.leave, line)
+            await super().answer(line)
+
+        def leave(self, line: Line) -> None:
+            self.ask_again_s = 3
+            line.break_off()
+            line.break_off()
+
+    with exchange(Leaving()) as line:
+        with line.socket(line.token()) as socket:
+            begin(socket)
+            assert closing_code(socket) == 1012
+        assert line.desk.losses == ["the stream was given up"]
+        assert "<Pause" in line.post("/twilio/resume").text
 
 
 def test_a_stream_whose_end_only_twilio_knows_of_makes_way_for_the_next() -> None:

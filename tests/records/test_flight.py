@@ -40,7 +40,7 @@ LINE = b'{"t":1.5,"event":"HungUp"}\n'
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     record = FlightRecord(tmp_path / "calls" / "record.jsonl", HEADER)
     paused = SpeechPaused(0.1 + 0.2, 1.75)
-    asked = StartReply(2, (Turn("caller", "Grüß Gott\n"), Turn("agent", "Hello", interrupted=True)))
+    asked = StartReply(2, (Turn("caller", "Grüß Gott\n"), Turn("agent", "Hello", cut_by="caller")))
     record.event(1 / 3, paused)
     record.action(1 / 3, asked)
     record.deadline(2.0)
@@ -126,6 +126,45 @@ def test_a_last_line_cut_short_is_left_out_and_reported(tmp_path: Path, caplog: 
     _, entries = read_record(path)
     assert entries == [EventEntry(1.5, HungUp())]
     assert caplog.records[0].line == 3
+
+
+@given(cut=st.integers(0))
+def test_a_record_cut_anywhere_is_gone_on_with_and_loses_at_most_its_last_line(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "cut.jsonl"
+    header = msgspec.json.encode({"header": HEADER}) + b"\n"
+    whole = header + b"".join(b'{"t":%d.0,"event":"HungUp"}\n' % n for n in range(5))
+    left = whole[: len(header) + cut % (len(whole) - len(header) + 1)]
+    path.write_bytes(left)
+
+    record = FlightRecord.resume(path)
+    record.event(9.0, HungUp())
+    record.close()
+
+    assert not record.failed
+    kept = left.count(b"\n") - 1
+    assert read_record(path) == (HEADER, [EventEntry(float(n), HungUp()) for n in [*range(kept), 9]])
+
+
+def test_a_record_cut_within_its_header_is_gone_on_with_without_complaint(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jsonl"
+    for left in (b"", b'{"header":'):
+        path.write_bytes(left)
+        record = FlightRecord.resume(path)
+        record.event(1.5, HungUp())
+        record.close()
+        assert path.read_bytes() == LINE
+
+
+def test_a_record_that_cannot_be_gone_on_with_ends_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = FlightRecord.resume(tmp_path)  # a folder
+    record.event(1.0, HungUp())
+    record.close()
+    assert record.failed
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize(

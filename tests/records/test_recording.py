@@ -125,6 +125,63 @@ def test_writing_in_passing_changes_nothing_of_what_is_kept(
     assert np.array_equal(played(folder / "any.wav")[:, 0], expected)
 
 
+@pytest.mark.parametrize("torn", [0, 1, 3])
+def test_a_recording_goes_on_where_a_kill_left_it_and_the_gap_is_silence(tmp_path: Path, torn: int) -> None:
+    path = tmp_path / "call.wav"
+    killed = Recording(tmp_path / "killed.wav")
+    for number in range(200):
+        killed.caller(number * FRAME_S, FRAME)
+        killed.advance(number * FRAME_S)
+    path.write_bytes((tmp_path / "killed.wav").read_bytes())
+    killed.close(4.0)
+    kept = len(played(path))
+    with path.open("ab") as file:  # written, and not yet promised by the header
+        file.write(b"\x10\x20\x30\x40" * 80 + b"\x50" * torn)
+
+    recording = Recording.resume(path, 10.0)
+    assert len(played(path)) == 10 * LINE_HZ
+    recording.agent(10.5, FRAME)
+    recording.close(11.0)
+
+    sound = played(path)
+    assert len(sound) == 11 * LINE_HZ
+    assert path.stat().st_size == 44 + 4 * len(sound)
+    assert sound[:kept, 0].all()
+    assert (sound[kept : kept + 80] == (0x2010, 0x4030)).all()
+    assert not sound[kept + 80 : 10 * LINE_HZ].any()
+    assert loud_stretch(sound[:, 1][10 * LINE_HZ :]) == (0.5, 0.52)
+
+
+@pytest.mark.parametrize("left", [None, b"", wav_header(0)[:20]])
+def test_a_recording_of_which_nothing_is_left_begins_with_silence(tmp_path: Path, left: bytes | None) -> None:
+    path = tmp_path / "call.wav"
+    if left is not None:
+        path.write_bytes(left)
+    recording = Recording.resume(path, 2.0)
+    recording.caller(2.0, FRAME)
+    recording.close(3.0)
+    sound = played(path)
+    assert len(sound) == 3 * LINE_HZ
+    assert loud_stretch(sound[:, 0]) == (2.0, 2.02)
+
+
+def test_an_hour_of_silence_takes_no_room_on_the_disk(tmp_path: Path) -> None:
+    Recording(tmp_path / "call.wav").close(1.0)
+    Recording.resume(tmp_path / "call.wav", 3_600.0).close(3_600.5)
+    assert len(played(tmp_path / "call.wav")) == 3_600.5 * LINE_HZ
+    assert (tmp_path / "call.wav").stat().st_blocks * 512 < 1e6
+
+
+def test_a_recording_that_cannot_be_gone_on_with_ends_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = Recording.resume(tmp_path, 1.0)  # a folder
+    recording.caller(1.0, FRAME)
+    recording.close(2.0)
+    assert recording.failed
+    assert len(caplog.records) == 1
+
+
 def test_the_header_is_that_of_the_standard_library(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "std.wav"), "wb") as wav:
         wav.setnchannels(2)

@@ -58,7 +58,7 @@ def test_the_first_difference_is_told_with_both_answers(tmp_path: Path) -> None:
 def test_a_kill_between_two_answers_is_no_difference(tmp_path: Path) -> None:
     path = record_of_a_call(tmp_path / "r.jsonl", hangs_up=False)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    assert replay(path, Parrot) == Replay(steps=2, actions=2, difference=None)
+    assert replay(path, Parrot) == Replay(steps=2, actions=2, difference=None, missing=[Release(1)])
 
 
 def test_an_answer_missing_before_the_end_is_a_difference(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.audio.levels import at_level, level_dbfs
 from client_caller.audio.mulaw import decode, encode
-from client_caller.line.protocol import CallerAudio, Clear, Desk, Line, Mark, MarkReturned, Play
+from client_caller.line.protocol import CallerAudio, Clear, Desk, Line, Mark, MarkReturned, Past, Phrases, Play
 from client_caller.line.twilio import twilio_router
 from client_caller.settings import ServerSettings, Settings
 
@@ -29,7 +29,8 @@ def tone(seconds: float) -> Samples:
 class PunctualDesk:
     """Greets, falls silent at the first loud frame, and answers 200 ms after the last one."""
 
-    busy_sentence = "All lines are taken."
+    phrases = Phrases("All lines are taken.", "A moment.", "Something is broken here.")
+    ask_again_s = 0
 
     def __init__(self) -> None:
         self.marks: list[str] = []
@@ -37,6 +38,9 @@ class PunctualDesk:
 
     def has_room(self) -> bool:
         return True
+
+    def past(self, call_id: str) -> Past | None:
+        return None
 
     async def answer(self, line: Line) -> None:
         await line.send(Play(encode(tone(0.2))))

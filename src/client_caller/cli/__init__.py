@@ -1,7 +1,8 @@
 """The command line: `client-caller`.
 
 In:   what the operator typed.
-Out:  a command's output; or one red sentence on stderr and exit code 2 for every mistake the operator can mend.
+Out:  a command's output; or one red sentence on stderr, with exit code 2 for a mistake that the operator can mend and 1
+      for what else went wrong.
 Rule: one file per command. A command's module imports nothing heavy at its top, so that `--help` stays quick.
 """
 
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from client_caller.cli import agents, demo, doctor, models, replay, serve, settings
-from client_caller.errors import ClientCallerError
+from client_caller.errors import ClientCallerError, ConfigError
 
 app = typer.Typer(
     help="AI that talks on the telephone, with models you host yourself.",
@@ -34,4 +35,4 @@ def main() -> None:
         app()
     except ClientCallerError as mistake:
         Console(stderr=True, soft_wrap=True).print(str(mistake), style="red", markup=False, highlight=False)
-        sys.exit(2)
+        sys.exit(2 if isinstance(mistake, ConfigError) else 1)

@@ -1,9 +1,13 @@
 """`client-caller serve`: answer the telephone."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from client_caller.settings import Settings
 
 
 def serve(
@@ -11,14 +15,11 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on, 0 for a free one.", min=-1, max=65535)] = -1,
     agent: Annotated[Path | None, typer.Option(help="The agent file that answers.")] = None,
     insecure: Annotated[bool, typer.Option(help="Believe unsigned requests; on loopback only.")] = False,
+    supervise: Annotated[bool, typer.Option(help="Start the serving process again whenever it dies.")] = True,
+    listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Answer calls until stopped. Pulls the model files it lacks."""
-    from rich.console import Console
-
-    from client_caller.app import pull_models
-    from client_caller.cli.progress import watching
     from client_caller.logs import set_up_logging
-    from client_caller.server import run_server
     from client_caller.settings import load_settings
 
     settings = load_settings()
@@ -26,7 +27,28 @@ def serve(
         update={"host": host or settings.server.host, "port": settings.server.port if port < 0 else port}
     )
     settings = settings.model_copy(update={"server": server, "agent": agent or settings.agent})
+    if not supervise or listen_fd is not None:
+        _serve(settings, insecure, listen_fd)
+        return
+    from client_caller.listening import listening
+    from client_caller.supervisor import supervise as keep_serving
+
+    set_up_logging()
+    command = [sys.executable, "-m", "client_caller", "serve", "--host", server.host, "--port", str(server.port)]
+    command += ["--agent", str(settings.agent), *(["--insecure"] if insecure else [])]
+    with listening(server.host, server.port) as listener:
+        raise typer.Exit(keep_serving(command, listener))
+
+
+def _serve(settings: "Settings", insecure: bool, listen_fd: int | None) -> None:
+    from rich.console import Console
+
+    from client_caller.app import pull_models
+    from client_caller.cli.progress import watching
+    from client_caller.logs import set_up_logging
+    from client_caller.server import run_server
+
     with watching(Console(stderr=True)) as progress:
         pull_models(settings, progress)
     set_up_logging()
-    run_server(settings, insecure=insecure)
+    run_server(settings, insecure=insecure, listen_fd=listen_fd)

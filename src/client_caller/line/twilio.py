@@ -4,13 +4,15 @@ In:   signed webhooks and WebSocket upgrades.     Out: TwiML, and one `Line` a c
 Rule: webhooks are answered from memory, at once; no model is waited for. A socket is accepted only with a valid
       signature and an unused ticket, and a call has one live stream at most.
 
-When a stream breaks, Twilio asks `/twilio/resume` what is next and gets a fresh stream, up to three times. The new
-stream begins a new conversation: the old one's memory is not carried over.
+The call outlives its stream: when that breaks, Twilio asks `/twilio/resume` what is next and gets a fresh one, a few
+times within a while. It does so of another process, too, when the one that held the call is gone; that process asks the
+desk what is kept of the call.
 """
 
 import asyncio
 import logging
 import secrets
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -23,7 +25,7 @@ from client_caller.errors import ConfigError, LineError, LineLost, LineProtocolE
 from client_caller.line import twiml
 from client_caller.line.protocol import Desk
 from client_caller.line.tickets import Tickets
-from client_caller.line.twilio_line import POLICY, TRY_AGAIN, TwilioLine, close_socket, read_start
+from client_caller.line.twilio_line import FAILED, POLICY, TRY_AGAIN, TwilioLine, close_socket, read_start
 from client_caller.line.twilio_messages import Started, is_safe_id
 from client_caller.line.twilio_signature import HEADER, SignatureCheck, socket_url
 from client_caller.settings import Settings
@@ -37,8 +39,8 @@ _FORM_FIELDS: Final = 500
 _CALLS_KNOWN: Final = 1_000
 """Calls whose state the webhooks remember; the oldest finished ones are forgotten."""
 
-_FRESH_STREAMS: Final = 3
-_APOLOGY: Final = "I am sorry, we have technical difficulties. Please call again later."
+_VOICE: Final = "/twilio/voice"
+_RESUME: Final = "/twilio/resume"
 _FINISHED: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 """Values of CallStatus after which nobody is on the line. Source: twilio.com/docs/voice/api/call-resource."""
 
@@ -51,8 +53,8 @@ def twilio_router(settings: Settings, desk: Desk, *, insecure: bool = False) -> 
     """
     switchboard = _Switchboard(settings, desk, signature_check(settings, insecure))
     router = APIRouter()
-    router.add_api_route("/twilio/voice", switchboard.voice, methods=["POST"])
-    router.add_api_route("/twilio/resume", switchboard.resume, methods=["POST"])
+    router.add_api_route(_VOICE, switchboard.voice, methods=["POST"])
+    router.add_api_route(_RESUME, switchboard.resume, methods=["POST"])
     router.add_api_websocket_route("/twilio/media/{token}", switchboard.media)
     return router
 
@@ -74,10 +76,14 @@ def signature_check(settings: Settings, insecure: bool) -> SignatureCheck | None
 
 @dataclass(slots=True)
 class _Call:
-    """What the webhooks know of one call."""
+    """What the webhooks know of one call.
+
+    held: whether it has had a stream, here or elsewhere;  resumed_at: loop times at which it was given another.
+    """
 
     over: bool = False
-    fresh_streams: int = 0
+    held: bool = False
+    resumed_at: deque[float] = field(default_factory=deque)
     last_request: str = ""
     line: TwilioLine | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)  # set while no stream is live
@@ -100,6 +106,8 @@ class _Switchboard:
         call_id = _call_id(await self._form(request))
         if self._call(call_id).has_ended():
             return _xml(twiml.hang_up())
+        if wait_s := self._desk.ask_again_s:
+            return _xml(twiml.ask_again(self._public(request) + _VOICE, wait_s, self._desk.phrases.wait))
         return self._stream(request, call_id)
 
     async def resume(self, request: Request) -> Response:
@@ -108,17 +116,44 @@ class _Switchboard:
         call_id = _call_id(form)
         call = self._call(call_id)
         await self._wind_down(call)
+        if not call.held:
+            self._recall(call_id, call)
         if call.has_ended() or form.get("CallStatus") in _FINISHED:
             return _xml(twiml.hang_up())
+        if wait_s := self._desk.ask_again_s:
+            return _xml(twiml.ask_again(self._public(request) + _RESUME, wait_s, self._desk.phrases.wait))
         this_request = request.headers.get("i-twilio-idempotency-token", "")
         if not this_request or this_request != call.last_request:
             call.last_request = this_request
-            call.fresh_streams += 1
-        if call.fresh_streams > _FRESH_STREAMS:
-            log.warning("a call was given up", extra={"call": call_id, "streams": call.fresh_streams})
+            call.resumed_at.append(asyncio.get_running_loop().time())
+        if self._attempts(call) > self._settings.server.resume_attempts:
+            log.warning("a call was given up", extra={"call": call_id, "streams": len(call.resumed_at)})
             call.over = True
-            return _xml(twiml.say_and_hang_up(_APOLOGY))
+            return _xml(self._parting())
         return self._stream(request, call_id)
+
+    def _recall(self, call_id: str, call: _Call) -> None:
+        """Learn what is kept of a call that another process held before this one."""
+        past = self._desk.past(call_id)
+        if past is None:
+            return
+        now = asyncio.get_running_loop().time()
+        call.held, call.over = True, past.over
+        call.resumed_at.extend(now - ago for ago in past.lost_s_ago)
+
+    def _attempts(self, call: _Call) -> int:
+        """How often the call was given another stream of late."""
+        oldest_at = asyncio.get_running_loop().time() - self._settings.server.resume_window_s
+        while call.resumed_at and call.resumed_at[0] < oldest_at:
+            call.resumed_at.popleft()
+        return len(call.resumed_at)
+
+    def _parting(self) -> str:
+        """What a caller is told whose streams keep breaking."""
+        phrases = self._desk.phrases
+        if phrases.transfer_to:
+            return twiml.say_and_dial(phrases.dropped, phrases.transfer_to)
+        return twiml.say_and_hang_up(phrases.dropped)
 
     async def media(self, socket: WebSocket, token: str) -> None:
         """One media socket, from its upgrade to its end."""
@@ -144,11 +179,12 @@ class _Switchboard:
         """Have the desk answer. If it leaves without hanging up, only the stream is over, and the call is resumed."""
         call = self._call(line.call_id)
         call.line = line
+        call.held = True
         call.idle.clear()
         try:
             await self._desk.answer(line)
         finally:
-            await line.close(TRY_AGAIN)
+            await line.close(TRY_AGAIN if self._desk.ask_again_s else FAILED)
             call.over = line.over
             call.line = None
             call.idle.set()
@@ -158,7 +194,7 @@ class _Switchboard:
         if call.line is None or call.line.over:
             return
         within_s = self._settings.server.send_within_s
-        await call.line.close(TRY_AGAIN)
+        await call.line.close(FAILED)
         try:
             async with asyncio.timeout(within_s):
                 await call.idle.wait()
@@ -168,12 +204,18 @@ class _Switchboard:
     def _stream(self, request: Request, call_id: str) -> Response:
         """A stream for this call, under the ticket it has not used yet, or a new one if there is room."""
         now = asyncio.get_running_loop().time()
-        if self._tickets.unused(call_id, now) is None and not self._desk.has_room():
+        if self._tickets.unused(call_id, now) is None and not self._has_room(call_id):
             log.warning("a call found no room", extra={"call": call_id})
-            return _xml(twiml.say_and_hang_up(self._desk.busy_sentence))
+            return _xml(twiml.say_and_hang_up(self._desk.phrases.busy))
         token = self._tickets.issue(call_id, now)
-        public = (self._settings.public_url or str(request.base_url)).rstrip("/")
-        return _xml(twiml.connect(f"{socket_url(public)}/twilio/media/{token}", f"{public}/twilio/resume"))
+        public = self._public(request)
+        return _xml(twiml.connect(f"{socket_url(public)}/twilio/media/{token}", public + _RESUME))
+
+    def _has_room(self, call_id: str) -> bool:
+        return self._call(call_id).held or self._desk.has_room()
+
+    def _public(self, request: Request) -> str:
+        return (self._settings.public_url or str(request.base_url)).rstrip("/")
 
     def _admit(self, socket: WebSocket, token: str) -> str | None:
         """The call whose ticket a socket carries; None, and a line in the log, when it must not be accepted."""
@@ -199,7 +241,9 @@ class _Switchboard:
             raise LineProtocolError("the call is over")
         if call.line is not None:
             raise LineProtocolError("the call has a live stream already")
-        if not self._desk.has_room():
+        if self._desk.ask_again_s:
+            raise LineLost("this process takes no streams")
+        if not self._has_room(call_id):
             raise LineLost("no room")
 
     async def _form(self, request: Request) -> Form:
@@ -207,13 +251,18 @@ class _Switchboard:
         body = await _body(request)
         form = Form(_fields(body))
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if self._check and not self._check.webhook(path, form, request.headers.get(HEADER, "")):
+        if not self._is_signed(path, form, request):
             log.warning("a webhook was refused", extra={"path": path, "why": "its signature is not Twilio's"})
             raise HTTPException(403, "the signature is not Twilio's")
         if self._settings.twilio_account_sid not in ("", form.get("AccountSid")):
             log.warning("a webhook was refused", extra={"path": path, "why": "AccountSid is not TWILIO_ACCOUNT_SID"})
             raise HTTPException(403, "the account may not call us")
         return form
+
+    def _is_signed(self, path: str, form: Form, request: Request) -> bool:
+        """Whether Twilio signed it. What stands behind # is never sent; whether it is signed is written nowhere."""
+        check, signature = self._check, request.headers.get(HEADER, "")
+        return check is None or any(check.webhook(path + end, form, signature) for end in ("", twiml.PERSISTENTLY))
 
     def _call(self, call_id: str) -> _Call:
         if call_id not in self._calls and len(self._calls) >= _CALLS_KNOWN:

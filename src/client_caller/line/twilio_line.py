@@ -26,9 +26,11 @@ _BAD_MESSAGES: Final = 50
 """Refused messages after which a stream is given up: one second of nothing but nonsense."""
 
 NORMAL: Final = 1000
-TRY_AGAIN: Final = 1011
 POLICY: Final = 1008
-"""Close codes of RFC 6455 section 7.4.1: done; we could not go on; we will not have this."""
+FAILED: Final = 1011
+TRY_AGAIN: Final = 1012
+"""Close codes of RFC 6455 section 7.4.1 and of IANA's registry: done; we will not have this; we could not go on; this
+server restarts. After the last two the call is to be resumed."""
 
 
 async def read_start(socket: WebSocket, within_s: float) -> wire.Started:
@@ -80,10 +82,16 @@ class TwilioLine:
         """The call's SID."""
         return self._call_id
 
-    async def receive(self) -> AsyncIterator[Inbound]:
-        """Everything Twilio sends, until `stop`, the end of the socket or `close`.
+    @property
+    def has_marks(self) -> bool:
+        """Twilio returns every mark."""
+        return True
 
-        Raises LineLost when no media comes for too long, or after fifty malformed messages.
+    async def receive(self) -> AsyncIterator[Inbound]:
+        """Everything Twilio sends, until `stop` or `hang_up`.
+
+        Raises LineLost when the stream ends in any other way, when no media comes for too long, or after fifty
+        malformed messages.
         """
         loop = asyncio.get_running_loop()
         silent_at = loop.time() + self._limits.media_silence_s
@@ -92,12 +100,14 @@ class TwilioLine:
                 message = await self._next(silent_at)
             except TimeoutError as late:
                 if not self.is_open:
-                    return
+                    break
                 self.is_open = False
                 raise LineLost(f"no media for {self._limits.media_silence_s} s") from late
             except LineLost:
                 self.is_open = False
-                return
+                if self.over:
+                    return
+                raise
             except LineProtocolError as wrong:
                 self._refuse(wrong)
                 continue
@@ -112,6 +122,8 @@ class TwilioLine:
                 case wire.Stopped():
                     self.over = True
                     self.is_open = False
+        if not self.over:
+            raise LineLost("the stream was given up")
 
     async def send(self, command: Outbound) -> None:
         """Send one command. Raises LineLost when the stream is over or does not take it in time."""
@@ -132,11 +144,15 @@ class TwilioLine:
         self.over = True
         await self.close(NORMAL)
 
+    def break_off(self) -> None:
+        """Give the stream up, which alone does not end the call; whoever holds the socket closes it."""
+        self.is_open = False
+        if self._waiting and not self._waiting.expired():  # a far end that is gone does not answer a close
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
     async def close(self, code: int) -> None:
         """Close the stream, which alone does not end the call. Safe to repeat."""
-        self.is_open = False
-        if self._waiting:  # a far end that is gone does not answer the close
-            self._waiting.reschedule(asyncio.get_running_loop().time())
+        self.break_off()
         await close_socket(self._socket, code, self._limits.send_within_s)
 
     def _encode(self, command: Outbound) -> str:

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Self, get_args
 
 import msgspec
 
@@ -89,11 +89,20 @@ class FlightRecord:
     """Writes the record of one call, line by line. With `path` None nothing is kept.
 
     Every `now` is call time in seconds. A disk that refuses ends the record, with one warning, and never the call.
+    header: None goes on with the record that is there, behind its last whole line.
     """
 
-    def __init__(self, path: Path | None, header: Header) -> None:
-        self._file = KeptFile(path) if path else None
-        self._line({"header": header})
+    def __init__(self, path: Path | None, header: Header | None) -> None:
+        self._file = KeptFile(path, go_on=header is None) if path else None
+        if header is not None:
+            self._line({"header": header})
+        elif self._file:
+            self._file.keep_whole_lines()
+
+    @classmethod
+    def resume(cls, path: Path) -> Self:
+        """Go on with the record of a call whose stream or process was lost."""
+        return cls(path, None)
 
     @property
     def failed(self) -> bool:

@@ -7,6 +7,7 @@ Rule: unbuffered, so that a killed process loses at most the write in flight. Su
 """
 
 import logging
+import os
 from io import FileIO
 from os import SEEK_END
 from pathlib import Path
@@ -15,15 +16,48 @@ log = logging.getLogger("client_caller.records")
 
 
 class KeptFile:
-    """One file, written while its call runs. No method raises for what the disk does."""
+    """One file, written while its call runs. No method raises for what the disk does.
 
-    def __init__(self, path: Path) -> None:
+    go_on: keep what the file holds already, and write behind it.
+    """
+
+    def __init__(self, path: Path, *, go_on: bool = False) -> None:
         self.failed = False
         self._path = path
         self._file: FileIO | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = FileIO(path, "w")
+            self._file = FileIO(path, "r+", opener=_or_create) if go_on else FileIO(path, "w")
+        except OSError as refused:
+            self._give_up(refused)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file; 0 when it cannot be written."""
+        if self._file is None or self.failed:
+            return 0
+        try:
+            return self._file.seek(0, SEEK_END)
+        except OSError as refused:
+            self._give_up(refused)
+            return 0
+
+    def resize(self, size: int) -> None:
+        """Cut the file off at `size` bytes, or fill it up to there with zeros, which take no room on the disk."""
+        if self._file is None or self.failed:
+            return
+        try:
+            self._file.truncate(size)
+        except OSError as refused:
+            self._give_up(refused)
+
+    def keep_whole_lines(self) -> None:
+        """Cut off a last line without its end, which a kill may leave."""
+        if self._file is None or self.failed:
+            return
+        try:
+            self._file.seek(0)
+            self._file.truncate(self._file.readall().rfind(b"\n") + 1)
         except OSError as refused:
             self._give_up(refused)
 
@@ -60,3 +94,8 @@ class KeptFile:
         if not self.failed:
             log.warning("a file of this call cannot be written", extra={"file": str(self._path), "why": str(refused)})
         self.failed = True
+
+
+def _or_create(path: str, flags: int) -> int:
+    """Open for reading and writing. Unlike mode `r+` it makes a missing file; unlike `a+` it can rewrite the head."""
+    return os.open(path, flags | os.O_CREAT, 0o666)

@@ -8,7 +8,7 @@ Rule: the latest second stays in memory, for agent audio that the carrier holds 
 
 import struct
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -26,6 +26,7 @@ _WINDOW: Final = 8 * LINE_HZ
 _CALLER: Final = 0
 _AGENT: Final = 1
 _SAMPLE_BYTES: Final = 4  # two channels of 16 bits
+_HEADER_BYTES: Final = 44
 
 
 class Recording:
@@ -34,14 +35,27 @@ class Recording:
     Instants are seconds of call time; audio is G.711 mu-law at 8 kHz.
 
     A disk that refuses ends the recording, with one warning, and never the call.
+    since: call time at which it goes on; 0 begins it anew. What the file holds is kept, and the gap is silence.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._file = KeptFile(path) if path else None
-        if self._file:
-            self._file.append(wav_header(0))
+    def __init__(self, path: Path | None, since: float = 0.0) -> None:
+        self._file = KeptFile(path, go_on=since > 0) if path else None
         self._on_disk = 0  # samples of each channel
         self._window = np.zeros((_WINDOW, 2), "<i2")
+        if self._file and since > 0:
+            # A kill may leave more sound than the header promises, and part of a sample.
+            kept = max(0, self._file.size - _HEADER_BYTES) // _SAMPLE_BYTES
+            self._on_disk = max(kept, round(since * LINE_HZ))
+            for samples in (kept, self._on_disk):
+                self._file.resize(_HEADER_BYTES + samples * _SAMPLE_BYTES)
+            self._file.replace_head(wav_header(self._on_disk))
+        elif self._file:
+            self._file.append(wav_header(0))
+
+    @classmethod
+    def resume(cls, path: Path | None, since: float) -> Self:
+        """Go on with the recording of a call whose stream or process was lost, at call time `since`."""
+        return cls(path, since)
 
     @property
     def failed(self) -> bool:

@@ -5,7 +5,7 @@ Out:  how many steps agreed, and the first that did not.
 Rule: a step is an event or a deadline with the actions that answered it; times are the recorded ones.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,11 +46,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The outcome: steps and actions that agreed, and the difference, if any, at which replay stopped."""
+    """The outcome: steps and actions that agreed, and the difference, if any, at which replay stopped.
+
+    missing: answers to the last step that the record lacks, for a kill came before they were written.
+    """
 
     steps: int
     actions: int
     difference: Difference | None
+    missing: list[Action] = field(default_factory=list)
 
 
 def replay(path: Path, build: Callable[[dict[str, Any]], Heart]) -> Replay:
@@ -59,17 +63,23 @@ def replay(path: Path, build: Callable[[dict[str, Any]], Heart]) -> Replay:
     Raises ConfigError when the file is not a flight record, and whatever the heart raises.
     """
     header, entries = read_record(path)
-    steps = steps_of(entries)
-    heart = build(header.conversation)
+    return run_again(build(header.conversation), steps_of(entries))
+
+
+def run_again(heart: Heart, steps: Sequence[Step]) -> Replay:
+    """Take a new heart through the steps of a record, to where the record ends. Raises whatever the heart raises."""
     agreed = 0
+    missing: list[Action] = []
     for number, step in enumerate(steps, start=1):
         actions = heart.handle(step.event, step.at) if step.event else heart.handle_deadline(step.at)
-        cut_short = number == len(steps) and not isinstance(step.event, HungUp)
         # A killed process may have written only some of its last answers; what it did write must still agree.
-        if (actions[: len(step.actions)] if cut_short else actions) != step.actions:
-            return Replay(number - 1, agreed, Difference(number, step, actions))
+        if number == len(steps) and not isinstance(step.event, HungUp):
+            missing = actions[len(step.actions) :]
+            actions = actions[: len(step.actions)]
+        if actions != step.actions:
+            return Replay(number - 1, agreed, Difference(number, step, actions + missing))
         agreed += len(step.actions)
-    return Replay(len(steps), agreed, None)
+    return Replay(len(steps), agreed, None, missing)
 
 
 def steps_of(entries: Iterable[Entry]) -> list[Step]:

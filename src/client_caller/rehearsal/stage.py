@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import httpx
+
 from client_caller.errors import ConfigError
 from client_caller.settings import environment_with
 
@@ -25,7 +27,11 @@ _DOWN_WITHIN_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A server that answers. records: the folder with one folder per call."""
+    """A server that answers.
+
+    records: the folder with one folder per call;  process_id: the process that held calls when the stage was set, and
+    not its supervisor.
+    """
 
     url: str
     auth_token: str
@@ -56,6 +62,7 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
             "TWILIO_AUTH_TOKEN": auth_token,
             "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
             "CLIENT_CALLER_PUBLIC_URL": "",
+            "CLIENT_CALLER_SERVER__DRAIN_S": "0",  # a stage is struck when the block ends, whoever is still on it
             "CLIENT_CALLER_RECORDS__FOLDER": str(records),
             **(changes or {}),
         }
@@ -70,9 +77,18 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
         )
         try:
             url = await _announced_url(process, folder / "server.log")
-            yield Stage(url, auth_token, records, process.pid)
+            yield Stage(url, auth_token, records, await serving_process(url))
         finally:
             await _stop(process)
+
+
+async def serving_process(url: str) -> int:
+    """The id of the process that answers at `url` now. Raises ConfigError when none does."""
+    try:
+        async with httpx.AsyncClient(timeout=_UP_WITHIN_S, trust_env=False) as client:
+            return int((await client.get(f"{url}/healthz")).json()["process"])
+    except httpx.HTTPError as wrong:
+        raise ConfigError(f"nobody answers at {url}: {wrong}") from wrong
 
 
 def _log_in(folder: Path) -> BinaryIO:

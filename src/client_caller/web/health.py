@@ -1,6 +1,7 @@
 """Whether the server lives, and whether it takes calls; for load balancers and supervisors."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from fastapi import APIRouter, Response
@@ -9,14 +10,14 @@ from fastapi import APIRouter, Response
 def health_router(is_ready: Callable[[], bool]) -> APIRouter:
     """Routes `/healthz` and `/readyz`.
 
-    The first answers 200 while the process serves, with the number of its tasks; the second 200 while one more call can
-    be held, else 503.
+    The first answers 200 while the process serves, with its id and the number of its tasks; the second 200 while one
+    more call can be held, else 503.
     """
     router = APIRouter()
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str | int]:
-        return {"status": "alive", "tasks": len(asyncio.all_tasks())}
+        return {"status": "alive", "process": os.getpid(), "tasks": len(asyncio.all_tasks())}
 
     @router.get("/readyz")
     async def readyz(response: Response) -> dict[str, str]:

@@ -1,0 +1,175 @@
+"""The house where calls are answered: admits them, holds each with its record, and hands them over when it must leave.
+
+In:   lines, in turn; engines, once they are loaded.     Out: calls held; records and recordings.
+Rule: knows no model and no carrier. A call that fails touches no other; one whose line was lost is gone on with.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Final
+
+from client_caller.agent import Agent
+from client_caller.call import Call
+from client_caller.conversation.events import HungUp
+from client_caller.conversation.machine import Conversation
+from client_caller.conversation.policy import Manner
+from client_caller.conversation.transitions import Phase
+from client_caller.engines import Engines
+from client_caller.errors import ConfigError
+from client_caller.line.protocol import Line, Past, Phrases
+from client_caller.records.flight import FlightRecord, Header
+from client_caller.records.journal import find_journal
+from client_caller.records.recording import Recording
+from client_caller.resumption import gap_s, resume_call
+from client_caller.settings import Settings
+
+log = logging.getLogger("client_caller.house")
+
+_LOADING_S: Final = 1
+_NEXT_PROCESS_S: Final = 3
+"""Seconds after which a caller asks again: for engines, and for a process that has yet to be started."""
+
+_LINGER_S: Final = 1.0
+"""Seconds after a hand-over in which whoever asks for the next step is told when to come back, and is not refused."""
+
+
+class House:
+    """Where calls are answered. It is the desk of every line. Without engines it takes no lines yet."""
+
+    def __init__(self, settings: Settings, agent: Agent, engines: Engines | None = None) -> None:
+        self.settings = settings
+        self.agent = agent
+        self._engines = engines
+        self._lines: dict[str, Line] = {}  # of running calls, by call
+        self._when_empty: Callable[[], None] | None = None  # set while no new call is taken
+        self._is_leaving = False
+        self._linger_s = 0.0
+
+    @property
+    def phrases(self) -> Phrases:
+        """What a caller hears who cannot be helped."""
+        phrases = self.agent.phrases
+        return Phrases(phrases.busy, phrases.wait, phrases.dropped_for_good, self.agent.transfer_to)
+
+    @property
+    def ask_again_s(self) -> int:
+        """Seconds after which a line may be asked for, while engines are loaded or calls are handed over; 0: now."""
+        if self._is_leaving:
+            return _NEXT_PROCESS_S
+        return _LOADING_S if self._engines is None else 0
+
+    def has_room(self) -> bool:
+        """Whether one more call can be held now."""
+        is_open = self.ask_again_s == 0 and self._when_empty is None
+        return is_open and len(self._lines) < self.settings.server.calls_at_once
+
+    def open(self, engines: Engines) -> None:
+        """Take lines from now on."""
+        self._engines = engines
+
+    def retire(self, when_empty: Callable[[], None]) -> None:
+        """Take no new call, let those that run end, and then call `when_empty`.
+
+        Those that still run after `drain_s`, or when this is asked for a second time, are handed over: their lines are
+        given up, and the carrier asks whoever answers next to go on with them.
+        """
+        if self._when_empty is not None:
+            self._hand_over()
+            return
+        self._when_empty = when_empty
+        log.info("no new call is taken", extra={"running": len(self._lines)})
+        if self._lines:
+            asyncio.get_running_loop().call_later(self.settings.server.drain_s, self._hand_over)
+        else:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        self._is_leaving = True
+        for call_id, line in self._lines.items():
+            log.info("a call is handed over", extra={"call": call_id})
+            line.break_off()
+            self._linger_s = _LINGER_S
+        self._leave_if_empty()
+
+    def _leave_if_empty(self) -> None:
+        if self._when_empty and not self._lines:
+            self._is_leaving = True
+            asyncio.get_running_loop().call_later(self._linger_s, self._when_empty)
+
+    async def answer(self, line: Line) -> None:
+        """Hold one call to its end, or to that of its line. Whatever goes wrong in it touches no other call."""
+        self._lines[line.call_id] = line
+        try:
+            await self._hold(line)
+        except Exception:
+            log.exception("a call failed", extra={"call": line.call_id})
+        finally:
+            del self._lines[line.call_id]
+            log.info("a call ended", extra={"call": line.call_id})
+            self._leave_if_empty()
+
+    def past(self, call_id: str) -> Past | None:
+        """What the records tell of a call; None when they tell nothing, or cannot be read."""
+        try:
+            journal = find_journal(self.settings.records.folder, call_id)
+            if journal is None:
+                return None
+            ended_s_ago = gap_s(journal, datetime.now(UTC))
+        except (ConfigError, ValueError) as wrong:
+            log.warning("a record cannot be read", extra={"call": call_id, "why": str(wrong)})
+            return None
+        lost_at = journal.lost_at[:-1] if journal.is_lost else journal.lost_at  # the last loss is the one of now
+        return Past(journal.is_over, tuple(ended_s_ago + journal.ends_at - at for at in lost_at))
+
+    async def _hold(self, line: Line) -> None:
+        now, records = datetime.now(UTC), self.settings.records
+        resumed = await resume_call(records.folder, line.call_id, now, audio=records.audio)
+        if resumed is None:
+            log.info("a call began", extra={"call": line.call_id})
+            await self._new_call(line, now).run()
+        elif resumed.conversation.phase is Phase.ENDED:  # it was lost in the instant of being hung up
+            resumed.record.event(resumed.since, HungUp())
+            resumed.record.close()
+            resumed.recording.close(resumed.since)
+            await line.hang_up()
+        else:
+            log.info("a call goes on", extra={"call": line.call_id, "at_s": round(resumed.since, 1)})
+            old = resumed.conversation, resumed.record, resumed.recording
+            await self._call(line, *old, resumed.since).run()
+
+    def _new_call(self, line: Line, began: datetime) -> Call:
+        folder = self.settings.records.folder / f"{began:%Y%m%dT%H%M%S%f}-{line.call_id}"
+        manner = manner_of(self.agent, self.settings)
+        header = Header(line.call_id, f"{began:%Y-%m-%dT%H:%M:%SZ}", self.agent.name, asdict(manner))
+        record = FlightRecord(folder / "record.jsonl", header)
+        recording = Recording(folder / "call.wav" if self.settings.records.audio else None)
+        return self._call(line, Conversation(manner), record, recording)
+
+    def _call(
+        self, line: Line, heart: Conversation, record: FlightRecord, recording: Recording, since: float = 0.0
+    ) -> Call:
+        assert self._engines is not None  # otherwise no line is taken
+        return Call(line, self._engines, heart, self.agent, self.settings, record, recording, since)
+
+
+def manner_of(agent: Agent, settings: Settings) -> Manner:
+    """How this agent converses, of agent file and settings."""
+    return Manner(
+        greeting=agent.greeting,
+        repeat=agent.phrases.repeat,
+        trouble=agent.phrases.trouble,
+        goodbye=agent.phrases.goodbye,
+        offer=agent.phrases.offer,
+        fillers=agent.phrases.fillers,
+        dropped=agent.phrases.dropped,
+        as_i_said=agent.phrases.as_i_said,
+        so_far=agent.phrases.so_far,
+        go_on=agent.phrases.go_on,
+        language=agent.language,
+        quick_s=settings.turn.quick_s,
+        patient_s=settings.turn.patient_s,
+        max_call_s=agent.limits.max_call_s,
+    )
