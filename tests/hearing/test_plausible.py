@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from client_caller.audio import mulaw
@@ -34,6 +34,7 @@ def test_a_word_in_the_hiss_of_a_line_is_voice_and_the_hiss_is_none_however_loud
 
 
 @given(st.floats(-90, 0), st.floats(0.4, 4), st.integers(0, 2**32 - 1))
+@example(-72.0, 1.0, 1)
 @settings(max_examples=30, deadline=None)
 def test_steady_hiss_is_no_voice_at_any_level_and_length(dbfs, seconds, seed):
     assert not holds_voice(by_telephone(hiss(dbfs, seconds, seed)), 16_000)

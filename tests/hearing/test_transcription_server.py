@@ -59,7 +59,7 @@ def test_without_hints_there_is_no_prompt(server):
     assert "prompt" not in server.requests[0][2]
 
 
-@pytest.mark.parametrize("gain", [0.001, 1.0, 30.0])
+@pytest.mark.parametrize("gain", [0.002, 1.0, 30.0])  # from the softest that mu-law can tell from its rounding
 def test_whatever_the_level_of_the_caller_the_server_gets_the_same(server, gain):
     heard(server.url, np.float32(gain) * TONE)
     with wave.open(io.BytesIO(server.requests[0][2]["file"])) as file:

@@ -32,6 +32,10 @@ _VOICED_STRETCHES: Final = 2
 _STEADY_STRETCHES: Final = 10
 """0.3 s. What is shorter may be a word whole, and cannot be called steady."""
 
+_ABOVE_STEP_DB: Final = 2.0
+"""What is too short to be called steady must stand out so much: of a hiss as soft as the smallest step only the loudest
+stretches rise above it, by 1.6 dB at most."""
+
 _STEADY_DB: Final = 3.0
 """From the softest tenth to the second loudest stretch: hiss has 2.0 dB at most, between -20 and -85 dBFS and through
 mu-law; the flattest of 78 utterances of human speech has 6.4, also at -60 dBFS."""
@@ -79,8 +83,10 @@ def holds_voice(samples: Samples, hz: int) -> bool:
     heard = powers[powers > 10 ** (_STEP_DBFS / 10)]
     if len(heard) < _VOICED_STRETCHES:
         return False
-    swell_db = 10 * np.log10(heard[-_VOICED_STRETCHES] / heard[len(heard) // 10])
-    return len(heard) < _STEADY_STRETCHES or bool(swell_db > _STEADY_DB)
+    loud_db = 10 * np.log10(heard[-_VOICED_STRETCHES])
+    if len(heard) < _STEADY_STRETCHES:
+        return bool(loud_db > _STEP_DBFS + _ABOVE_STEP_DB)
+    return bool(loud_db - 10 * np.log10(heard[len(heard) // 10]) > _STEADY_DB)
 
 
 def doubted(no_speech: float, log_probability: float) -> bool:
