@@ -1,0 +1,64 @@
+"""The fault matrix: what the caller hears of each fault, after how long, and what is lost, as a table for people.
+
+`python tests/reliability/matrix.py` plays every fault on virtual time and writes the tables of docs/reliability.md
+anew; a test compares them.
+"""
+
+import logging
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the helpers of the tests, which pytest finds by its settings
+
+from fault_calls import FAULTS, Outcome, played
+from line_calls import LINE_FAULTS, LineOutcome, lost_and_found
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
+_BEGIN, _END = "<!-- {} -->\n\n", "\n<!-- end -->"
+
+
+def engine_table() -> str:
+    """The table of engines."""
+    rows = [
+        "| fault | the caller hears | first sound | answer | longest silence | lost |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*rows, *(_row(name, played(name)[1]) for name in FAULTS)]) + "\n"
+
+
+def line_table() -> str:
+    """The table of the line and the process."""
+    rows = ["| fault | the caller hears on the fresh stream | after | lost |", "|---|---|---|---|"]
+    return "\n".join([*rows, *(_line_row(name, lost_and_found(name)) for name in LINE_FAULTS)]) + "\n"
+
+
+def tables_in(document: str) -> dict[str, str]:
+    """The tables that stand in the document, by their names."""
+    return {name: document.split(_BEGIN.format(name))[1].split(_END)[0] for name in ("engines", "line")}
+
+
+def _row(name: str, outcome: Outcome) -> str:
+    times = (outcome.first_s, outcome.answer_s, outcome.silence_s)
+    return f"| {name} | {outcome.heard} | {' | '.join(map(_seconds, times))} | {outcome.lost} |"
+
+
+def _line_row(name: str, outcome: LineOutcome) -> str:
+    return f"| {name} | {outcome.heard} | {_seconds(outcome.first_s)} | {outcome.lost} |"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.2f} s"
+
+
+def main() -> None:
+    logging.disable(logging.CRITICAL)
+    document = DOCUMENT.read_text(encoding="utf-8")
+    for name, table in (("engines", engine_table()), ("line", line_table())):
+        before, rest = document.split(_BEGIN.format(name))
+        document = before + _BEGIN.format(name) + table + _END + rest.split(_END, 1)[1]
+        print(table)
+    DOCUMENT.write_text(document, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
