@@ -7,7 +7,7 @@ Rule: the one place of the benchmark that knows the heart's events and actions. 
 
 import heapq
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, takewhile
 from math import inf
 from typing import Final
 
@@ -18,6 +18,7 @@ from client_caller.conversation.events import (
     PlayedOut,
     ReplyEnded,
     ReplyText,
+    Sounding,
     SpeechPaused,
     SpeechStarted,
     Transcript,
@@ -71,7 +72,9 @@ class _Saying:
     """What the agent says: its pieces, as (number of words, instant at which the sound is there)."""
 
     pieces: list[tuple[int, float]] = field(default_factory=list)
+    heard: list[int] = field(default_factory=list)  # words of each
     released: bool = False
+    hushed: bool = False
     played: int = 0  # pieces given to the caller
     free_at: float = 0.0  # when the piece that is being heard ends
 
@@ -118,9 +121,11 @@ class _Run:
         """The greeting was heard before the take begins: it is not part of the question."""
         self._agenda.clear()
         self._result.fires.clear()
+        self._handle(Sounding(on=True), 0.0)
         for reply, saying in self._sayings.items():
             for piece, (words, _) in enumerate(saying.pieces):
                 self._handle(PlayedOut(reply, piece, words, done=True), 0.0)
+        self._handle(Sounding(on=False), 0.0)
         self._audible = None
 
     def _plan(self, at: float, event: Event) -> None:
@@ -129,6 +134,8 @@ class _Run:
     def _handle(self, event: Event, now: float) -> None:
         if isinstance(event, SpeechPaused):
             self._pauses.append(next(pause for pause in self._heard.pauses if pause.at == event.at))
+        if isinstance(event, PlayedOut):
+            self._sayings[event.reply].heard[event.piece] = event.words
         self._perform(self._conversation.handle(event, now), now)
 
     def _perform(self, actions: list[do.Action], now: float) -> None:
@@ -148,14 +155,19 @@ class _Run:
                     self._plan(now + self._costs.reply_s, ReplyText(reply, _REPLY))
                     self._plan(now + self._costs.reply_s, ReplyEnded(reply))
                 case do.Say(reply=reply, text=text):
-                    saying = self._sayings.setdefault(reply, _Saying())
-                    saying.pieces.append((len(text.split()), now + self._costs.sound_s))
-                    self._play(reply, now)
+                    self._add(reply, text, now + self._costs.sound_s, now)
+                case do.PlayFiller(reply=reply, text=text):
+                    self._add(reply, text, now, now)
                 case do.Release(reply=reply):
                     self._sayings.setdefault(reply, _Saying()).released = True
                     self._play(reply, now)
                 case do.CancelReply(reply=reply):
                     self._silence(reply, now)
+                case do.Hush() if self._audible is not None:
+                    self._sayings[self._audible].hushed = True
+                    self._silence(self._audible, now)
+                case do.GoOn(reply=reply):
+                    self._go_on(reply, now)
                 case _:
                     pass
 
@@ -175,22 +187,45 @@ class _Run:
 
     def _play(self, reply: int, now: float) -> None:
         saying = self._sayings[reply]
-        if not saying.released:
+        if not saying.released or saying.hushed:
             return
         for piece, (words, ready_at) in list(enumerate(saying.pieces))[saying.played :]:
             begins_at = max(now, ready_at, saying.free_at)
             if self._audible != reply:
                 self._audible = reply
                 self._result.fires.append(Fire(begins_at))
-            for word in range(1, words + 1):
-                self._plan(begins_at + word * _WORD_S, PlayedOut(reply, piece, word, done=word == words))
-            saying.free_at = begins_at + words * _WORD_S
+            self._plan(begins_at, Sounding(on=True))
+            heard = saying.heard[piece]
+            for word in range(heard + 1, words + 1):
+                at = begins_at + (word - heard) * _WORD_S
+                self._plan(at, PlayedOut(reply, piece, word, done=word == words))
+            saying.free_at = begins_at + (words - heard) * _WORD_S
+            self._plan(saying.free_at, Sounding(on=False))
             saying.played = piece + 1
+
+    def _add(self, reply: int, text: str, ready_at: float, now: float) -> None:
+        saying = self._sayings.setdefault(reply, _Saying())
+        saying.pieces.append((len(text.split()), ready_at))
+        saying.heard.append(0)
+        self._play(reply, now)
+
+    def _go_on(self, reply: int, now: float) -> None:
+        """What was not heard yet is heard from now on."""
+        saying = self._sayings[reply]
+        saying.hushed, saying.free_at = False, now
+        done = (heard == words for heard, (words, _) in zip(saying.heard, saying.pieces, strict=True))
+        saying.played = sum(takewhile(bool, done))
+        self._play(reply, now)
 
     def _silence(self, reply: int, now: float) -> None:
         if self._audible != reply:
             return
         self._audible = None
+        self._agenda = [
+            planned for planned in self._agenda if not isinstance(planned[2], PlayedOut | Sounding) or planned[0] <= now
+        ]
+        heapq.heapify(self._agenda)
+        self._plan(now, Sounding(on=False))
         fires = self._result.fires
         if fires[-1].at >= now:  # it was stopped before its sound was there
             fires.pop()

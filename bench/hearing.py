@@ -110,7 +110,7 @@ async def words(engine: str, settings: Settings, quick: bool) -> Result | str:
     if reason := not_configured(engine, settings.hearing):
         print(f"\n{engine}: not run, {reason}")
         return f"not run, {reason}"
-    hearing = settings.hearing.model_copy(update={"engine": engine})
+    hearing = settings.hearing.model_copy(update={"engine": engine, "fallback": False, "words_within_s": 60.0})
     clips = hearing_words.clips_with_words()[:: 9 if quick else 1]
     conditions = hearing_words.conditions()[:: 4 if quick else 1]
     readings: list[Reading] = []

@@ -17,7 +17,6 @@ from typing import Final, Literal
 import numpy as np
 
 from client_caller.agent import Agent
-from client_caller.app import manner_of
 from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.audio.resample import resample
 from client_caller.call import Call
@@ -25,6 +24,7 @@ from client_caller.conversation.events import SpeechPaused, SpeechStarted, Trans
 from client_caller.conversation.machine import Conversation
 from client_caller.demo import render_with_espeak
 from client_caller.engines import Engines
+from client_caller.house import manner_of
 from client_caller.line.simulated import SimulatedLine
 from client_caller.records.flight import Entry, EventEntry, FactEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
