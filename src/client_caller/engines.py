@@ -86,6 +86,7 @@ class EngineWork:
         self._to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
         self.interims_dropped = 0
         self._decoding: TurnAudio | None = None
+        self._replying = False  # and not reading ahead, which is better finished than begun anew
         self._call_id = call_id
         self._engines = engines
         self._limits = agent.limits
@@ -96,16 +97,15 @@ class EngineWork:
         self._fact = fact
 
     def order(self, action: Transcribe | ScoreTurn | StartReply | ReadAhead | Say) -> None:
-        """Have an engine do this. A reply is begun at once: whatever the model does meanwhile is given up."""
+        """Have an engine do this. A reply takes the place of one that is being made."""
         match action:
             case Transcribe(pause=pause):
                 self._decode(pause)
             case ScoreTurn(pause=pause):
                 self._to_judge.put(pause)
-            case StartReply():
-                self._to_answer.withdraw()
-                self._to_answer.put(action)
-            case ReadAhead():
+            case StartReply() | ReadAhead():
+                if self._replying and isinstance(action, StartReply):
+                    self._to_answer.withdraw()
                 self._to_answer.put(action)
             case Say():
                 self._to_say.put(action)
@@ -171,7 +171,11 @@ class EngineWork:
                 if isinstance(order, ReadAhead):
                     await self._read(order.history)
                 else:
-                    await self._reply(order)
+                    self._replying = True
+                    try:
+                        await self._reply(order)
+                    finally:
+                        self._replying = False
 
     async def _read(self, history: Sequence[Turn]) -> None:
         with self._reporting("language model", 0):

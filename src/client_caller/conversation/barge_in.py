@@ -39,7 +39,7 @@ class Overlap:
 
     since: float  # call time at which the caller's voice was noticed, or noticed again
     voiced_s: float | None = None  # seconds of voice in it, once it is over
-    wordless: bool = False  # decoded while it lasts, and no word that interrupts was in it
+    wordless: bool = False  # decoded while it lasts, and no word was in it
     spoken_over: bool = False  # the agent goes on speaking meanwhile
 
     @property

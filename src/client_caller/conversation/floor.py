@@ -217,13 +217,13 @@ class Floor:
         if self.overlap.spoken_over:
             return []
         self.phase = Phase.HUSHED
-        return [do.Hush()]
+        return [do.Hush(), *([] if self._words.turn else [do.ReadAhead(self._memory.if_cut(reply.heard_text))])]
 
     def _on_overlap_interim(self, text: str) -> Actions:
         assert self.overlap is not None
         if self._interrupts(text):
             return [*self._yield_floor(), *self._on_interim(text)]
-        self.overlap.wordless = True
+        self.overlap.wordless = not text
         return []
 
     def _on_overlap_words(self, text: str, now: float) -> Actions:

@@ -28,6 +28,14 @@ class Memory:
             self._turns.append(addition)
         return addition
 
+    def if_cut(self, heard: str) -> tuple[Turn, ...]:
+        """The history as it would be if the caller broke in now, having heard so much of the agent."""
+        supposed = Memory()
+        supposed._turns = [*self._turns]
+        if heard:
+            supposed.add("agent", heard, "caller")
+        return supposed.with_caller("")
+
     def with_caller(self, text: str) -> tuple[Turn, ...]:
         """The history as it would be if the caller had said `text` next, without settling it."""
         if self._turns and self._turns[-1].speaker == "caller":
