@@ -1,12 +1,13 @@
 """Whole calls: who is heard when, and what is remembered of it."""
 
+import asyncio
 from itertools import repeat
 from math import floor
 from pathlib import Path
 
 import pytest
 
-from calls import AGENT, GREETING, LONG, QUESTION, REPLY, SETTINGS, Caller, HeldCall, engines, hold
+from calls import AGENT, GREETING, LONG, QUESTION, REPLY, SETTINGS, WORD_S, Caller, HeldCall, engines, hold
 from client_caller.conversation.actions import Release, Say, StartReply, Turn
 from client_caller.conversation.events import SpeechStarted
 from client_caller.line.simulated import SimulatedLine
@@ -148,6 +149,22 @@ def test_after_a_noise_the_agent_goes_on_from_the_first_unheard_word(tmp_path: P
     assert held.said_by("caller") == [QUESTION]
     again = sum(stretch.words for stretch in held.stretches[1:]) - len(REPLY.split())
     assert 0 <= again <= 2  # the word that was cut is said anew
+
+
+@pytest.mark.parametrize("after_s", [0.5, 0.51, 0.52, 0.53])
+def test_nobody_hears_that_the_event_loop_stood_still_for_a_quarter_of_a_second(tmp_path: Path, after_s: float) -> None:
+    async def script(caller: Caller) -> None:
+        await caller.hear_out()
+        await caller.say()
+        await caller.hear(0.2)
+        await asyncio.sleep(after_s)
+        asyncio.get_running_loop().stall(0.25)
+        await caller.hear_out()
+
+    held = run(hold(script, tmp_path, engines()))
+    answer = held.stretches[1]
+    assert answer.words == pytest.approx(len(REPLY.split()))
+    assert answer.ends - answer.begins == pytest.approx(WORD_S * answer.words, abs=0.001), "not a frame was missing"
 
 
 def test_a_key_does_not_disturb(tmp_path: Path) -> None:

@@ -41,6 +41,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.jumped_s
 
+    def stall(self, seconds: float) -> None:
+        """Let time pass in which nothing runs, as when something holds up the loop."""
+        self._jumping.jumped_s += seconds
+
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine to its end on virtual time."""

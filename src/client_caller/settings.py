@@ -114,7 +114,7 @@ class SpeakingSettings(BaseModel):
     """From text to the caller's ear."""
 
     model_config = _FROZEN
-    lead_s: float = Field(0.28, gt=0, le=0.3, description="seconds of audio the carrier may be ahead of real time")
+    lead_s: float = Field(0.3, gt=0, le=0.3, description="seconds of audio the carrier may be ahead of real time")
     mark_every_s: float = Field(0.16, gt=0, le=0.2, description="seconds of audio between two marks")
     first_sound_s: float = Field(1.5, gt=0, description="seconds to wait for the first sound of a piece")
     next_sound_s: float = Field(1.5, gt=0, description="seconds to wait for each further stretch of it")
