@@ -43,8 +43,7 @@ _SETTLES_SPEECH = ev.SpeechStarted | ev.EngineFailed | ev.LineLost | ev.HungUp
 class Call:
     """One call on one line. `run` holds it until it is over, or the line is lost.
 
-    since: the call time at which this line opened; more than 0 when the call had a line before.
-    """
+    since: the call time at which this line opened; more than 0 when the call had a line before."""
 
     def __init__(
         self,
@@ -153,6 +152,7 @@ class Call:
                 case do.Hush():
                     self._silence(now)
                     self._to_fade = self._playout.hush(now)
+                    self._listener.agent_hushed()
                 case do.GoOn():
                     self._playout.go_on()
                 case do.ClearPlayout():
@@ -168,11 +168,11 @@ class Call:
         self._recording.cut(now)
         self._listener.agent_silenced(now)
 
-    def _play_filler(self, filler: do.PlayFiller) -> None:
-        if speeches := self._fillers.sound(filler.text):
-            self._playout.interject(filler.reply, filler.piece, filler.text, speeches)
+    def _play_filler(self, said: do.PlayFiller) -> None:
+        if speeches := self._fillers.sound(said.text):
+            self._playout.interject(said.reply, said.piece, said.text, speeches)
         else:
-            self._work.order(do.Say(filler.reply, filler.piece, filler.text))
+            self._work.order(do.Say(said.reply, said.piece, said.text))
 
     # What runs beside it, one task each.
 

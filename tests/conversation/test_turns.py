@@ -518,3 +518,47 @@ def test_a_full_stop_after_a_word_that_ends_no_sentence_is_not_believed() -> Non
     script.happen(SpeechStarted(script.now))
     (read,) = script.happen(Interim("It was the best of. Times. It was"))
     assert read == ReadAhead((Turn("agent", MANNER.greeting), Turn("caller", "It was the best of Times. It was")))
+
+
+def test_a_sound_that_was_known_to_be_assent_nearly_to_its_end_is_not_waited_for() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.agent_answers("We are open from nine to five.")
+    script.hear(0, 3)
+    script.happen(SpeechStarted(script.now))
+    assert script.happen(Interim("yeah"), after_s=0.3) == []
+    assert script.happen(SpeechPaused(script.now + 0.05, 0.35), after_s=0.1) == [Transcribe(2), GoOn(2)]
+    assert script.happen(Transcript(2, "yeah")) == [CloseTurn()]
+    assert script.conversation.phase is Phase.SPEAKING
+
+
+def test_assent_that_turns_out_to_be_a_sentence_interrupts_although_the_agent_speaks_again() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.agent_answers("We are open from nine to five.")
+    script.hear(0, 3)
+    script.happen(SpeechStarted(script.now))
+    script.happen(Interim("yeah"), after_s=0.3)
+    script.happen(SpeechPaused(script.now + 0.05, 0.35), after_s=0.1)
+    assert script.happen(Transcript(2, "yes but when"))[:2] == [ClearPlayout(), CancelReply(2)]
+    assert script.conversation.phase is Phase.PAUSED
+
+
+def test_who_goes_on_after_a_sound_of_assent_silences_the_agent_again() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.agent_answers("We are open from nine to five.")
+    script.hear(0, 3)
+    script.happen(SpeechStarted(script.now))
+    script.happen(Interim("yeah"), after_s=0.3)
+    script.happen(SpeechPaused(script.now + 0.05, 0.35), after_s=0.1)
+    assert script.happen(SpeechStarted(script.now), after_s=0.05)[0] == Hush()
+    assert script.happen(Transcript(2, "yeah")) == [], "the caller is speaking again"
+    assert script.happen(Interim("yeah but when"), after_s=0.4)[0] == ClearPlayout()
+    assert script.conversation.phase is Phase.LISTENING

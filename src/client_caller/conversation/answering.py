@@ -111,9 +111,10 @@ class Answering:
         return [Remember(self._words.settle())] if self._words.turn and reply.heard_text else []
 
     def drop(self, cut_by: CutBy) -> list[Action]:
-        """Stop the reply; what the caller heard of it is history, the rest never was."""
+        """Stop the reply, if there is one; what the caller heard of it is history, the rest never was."""
         reply, self.reply = self.reply, None
-        assert reply is not None
+        if reply is None:
+            return []
         actions: list[Action] = [CancelReply(reply.number)]
         if reply.heard_text:
             whole = reply.ended and not reply.unheard_words

@@ -26,6 +26,10 @@ shorter, a sentence is longer."""
 _NO_WORD_S: Final = 0.13
 """A single word found in less voice than this was not spoken: the shortest, "no", has 0.16 s of it."""
 
+_NO_MORE_S: Final = 0.15
+"""A sound that went on for no longer than this after it was decoded had no further word in it: decoding takes 0.05 s,
+and the shortest word has 0.16 s of voice."""
+
 _ASKED_AHEAD: Final = 3
 """An answer may come so many words before the end of the question."""
 
@@ -40,6 +44,7 @@ class Overlap:
     since: float  # call time at which the caller's voice was noticed, or noticed again
     voiced_s: float | None = None  # seconds of voice in it, once it is over
     wordless: bool = False  # decoded while it lasts, and no word was in it
+    harmless_at: float = -inf  # call time until which it was decoded as a noise or a sound of assent
     spoken_over: bool = False  # the agent goes on speaking meanwhile
 
     @property
@@ -54,6 +59,10 @@ class Overlap:
     def stops(self, voiced_s: float, now: float) -> None:
         """The voice has stopped, and its words are awaited."""
         self.since, self.voiced_s = now, voiced_s
+
+    def is_harmless(self, ended_at: float) -> bool:
+        """Whether a sound that ended then was known, nearly to its end, not to interrupt."""
+        return ended_at - self.harmless_at < _NO_MORE_S
 
     @property
     def due_at(self) -> float:

@@ -16,7 +16,7 @@ from client_caller.conversation.caller_words import CallerWords
 from client_caller.conversation.habits import Habits
 from client_caller.conversation.languages import LANGUAGES
 from client_caller.conversation.memory import Memory
-from client_caller.conversation.pause import DRAFT_WITHIN_S, DRAFTS_AT_MOST, SPOKEN_S, Pause
+from client_caller.conversation.pause import DRAFTS_AT_MOST, SPOKEN_S, Pause
 from client_caller.conversation.policy import UNKNOWN, Manner
 from client_caller.conversation.resuming import Interrupted, interrupted, taken_up
 from client_caller.conversation.transitions import Phase
@@ -70,7 +70,7 @@ class Floor:
             case ev.SpeechPaused():
                 return self._on_pause(event, now)
             case ev.Interim(text=text):
-                return self._on_overlap_interim(text) if self.overlap else self._on_interim(text)
+                return self._on_overlap_interim(text, now) if self.overlap else self._on_interim(text)
             case ev.TurnScored():
                 self.pause.p_done = event.p_done
             case ev.WordsScored():
@@ -136,11 +136,13 @@ class Floor:
         if self.phase is Phase.SPEAKING and self.overlap is None:  # in the goodbye
             return []
         self.pause = Pause(self.pause.number + 1, event.at, self._memory.said_by_agent, event.voiced_s)
-        if self.overlap:
-            self.overlap.stops(event.voiced_s, now)
-        else:
+        asked: Actions = [do.Transcribe(self.pause.number)]
+        if self.overlap is None:
             self.phase = Phase.PAUSED
-        return [do.Transcribe(self.pause.number)]
+            return asked
+        self.overlap.stops(event.voiced_s, now)
+        harmless = self.overlap.is_harmless(event.at)  # unless its words still come out differently
+        return [*asked, *self._speak_on(self.overlap, now)] if harmless else asked
 
     def _on_words(self, text: str, now: float) -> Actions:
         self._words.decoded(text)
@@ -185,8 +187,7 @@ class Floor:
     def _draft_if_due(self, now: float) -> Actions:
         if now < self.pause.draft_at(self._manner, self._habits.slower):
             return []
-        self.pause.drafted = True
-        self.pause.sound_by = now + DRAFT_WITHIN_S
+        self.pause.draft(now)
         self._drafts += 1
         return self.agent.start()
 
@@ -208,22 +209,23 @@ class Floor:
     def _on_overlap(self, now: float) -> Actions:
         reply = self.agent.reply
         assert reply is not None
-        if self.overlap:
-            self.overlap.goes_on(now)
-            return []
-        if reply.ended and not reply.unheard_words:
+        if self.overlap is None and reply.ended and not reply.unheard_words:
             return [*self._yield_floor(), self._read_ahead()]
-        self.overlap = Overlap(now, spoken_over=self._false_alarms >= NOISES_KNOWN)
+        self.overlap = self.overlap or Overlap(now)
+        self.overlap.goes_on(now)
+        if self.phase is Phase.HUSHED:
+            return []
+        self.overlap.spoken_over = self._false_alarms >= NOISES_KNOWN
         if self.overlap.spoken_over:
             return []
         self.phase = Phase.HUSHED
         return [do.Hush(), *([] if self._words.turn else [do.ReadAhead(self._memory.if_cut(reply.heard_text))])]
 
-    def _on_overlap_interim(self, text: str) -> Actions:
+    def _on_overlap_interim(self, text: str, now: float) -> Actions:
         assert self.overlap is not None
         if self._interrupts(text):
             return [*self._yield_floor(), *self._on_interim(text)]
-        self.overlap.wordless = not text
+        self.overlap.wordless, self.overlap.harmless_at = not text, now
         return []
 
     def _on_overlap_words(self, text: str, now: float) -> Actions:
@@ -238,11 +240,10 @@ class Floor:
 
     def _judge_by_length(self, now: float) -> Actions:
         """The words of the overlap have not come in time, or will not come."""
-        overlap = self.overlap
-        assert overlap is not None
-        if not overlap.seems_talk:
+        assert self.overlap is not None
+        if not self.overlap.seems_talk:
             return self._go_on(now)
-        if overlap.lasts:
+        if self.overlap.lasts:
             return [*self._yield_floor(), self._read_ahead()]
         return self._yield_floor(Phase.PAUSED)
 
@@ -259,18 +260,20 @@ class Floor:
 
     def _go_on(self, now: float) -> Actions:
         """It is a noise, or a sound of assent: the agent speaks on, over it if it lasts."""
-        overlap = self.overlap
-        assert overlap is not None
-        actions: Actions = []
-        if self.phase is Phase.HUSHED:
-            self._false_alarms += 1
-            actions = self.agent.go_on(now)
-            self.phase = Phase.SPEAKING
-        overlap.spoken_over = True
-        if overlap.lasts:
+        assert self.overlap is not None
+        actions = self._speak_on(self.overlap, now)
+        if self.overlap.lasts:
             return actions
         self.overlap = None
         return [self._close_turn(), *actions]
+
+    def _speak_on(self, overlap: Overlap, now: float) -> Actions:
+        overlap.spoken_over = True
+        if self.phase is not Phase.HUSHED:
+            return []
+        self._false_alarms += 1
+        self.phase = Phase.SPEAKING
+        return self.agent.go_on(now)
 
     # The agent has the floor.
 
@@ -363,7 +366,7 @@ class Floor:
     def _on_line_lost(self, now: float) -> Actions:
         turn_ended = self.phase is Phase.PAUSED and bool(self.pause.text)
         self._interrupted = interrupted(self.agent.reply, self._words, turn_ended=turn_ended)
-        actions = self.agent.drop("line") if self.agent.reply else []
+        actions = self.agent.drop("line")
         self.agent.sounds(on=False, now=now)
         self.overlap = None
         self.phase = Phase.RESUMING
@@ -380,7 +383,7 @@ class Floor:
         return self._take_floor([*actions, *self.agent.bridge(now, " ".join(phrases))])
 
     def _on_hung_up(self) -> Actions:
-        actions = self.agent.drop("caller") if self.agent.reply else []
+        actions = self.agent.drop("caller")
         if self._words.turn:
             actions.append(do.Remember(self._words.settle()))
         self.phase = Phase.ENDED
@@ -388,12 +391,11 @@ class Floor:
 
     def _take_leave(self, reason: str, now: float) -> Actions:
         cleared: Actions = [do.ClearPlayout()] if self.agent.is_released else []
-        dropped = self.agent.drop("caller") if self.agent.reply else []
+        dropped = self.agent.drop("caller")
         self._leaving = reason
         self._ends_at = now + self._manner.part_within_s
         return [*cleared, *dropped, self._close_turn(), *self._say([self._manner.goodbye], now)]
 
     def _hang_up(self) -> Actions:
-        actions = self.agent.drop("voice") if self.agent.reply else []
         self.phase = Phase.ENDED
-        return [*actions, do.HangUp(self._leaving)]
+        return [*self.agent.drop("voice"), do.HangUp(self._leaving)]

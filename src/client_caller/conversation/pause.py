@@ -78,6 +78,10 @@ class Pause:
         """When something is to be done about it next."""
         return min(self.score_at(manner), self.draft_at(manner, slower), self.commit_at(manner, slower))
 
+    def draft(self, now: float) -> None:
+        """A draft is being made; its first piece is worth a little waiting."""
+        self.drafted, self.sound_by = True, now + DRAFT_WITHIN_S
+
     def score_at(self, manner: Manner) -> float:
         """When to ask the turn model; never when it has been asked or the words are enough."""
         if self.scoring or self.failed:

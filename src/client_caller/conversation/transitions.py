@@ -128,7 +128,7 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
     },
     Phase.HUSHED: {
         SpeechStarted: (Phase.HUSHED,),
-        SpeechPaused: (Phase.HUSHED,),
+        SpeechPaused: (Phase.HUSHED, Phase.SPEAKING),
         Interim: (Phase.HUSHED, Phase.LISTENING),
         Transcript: (
             Phase.SPEAKING,  # a noise, or a sound of assent

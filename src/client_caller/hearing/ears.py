@@ -64,7 +64,7 @@ class Ears:
         p = await self._activity.probability(louder)
         nobody = self._loudness.is_quiet or self._is_not_the_caller(p, level)
         edge = self._endpointer.feed(p, self._windows * WINDOW_S, nobody)
-        if self.voiced and p >= self._settings.speech_sure and not self._echo.may_echo:
+        if self.voiced and p >= self._settings.speech_sure and not self._echo.covers(level):
             self._caller.feed(level)
         self._refresh(p)
         return edge

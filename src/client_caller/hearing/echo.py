@@ -168,6 +168,10 @@ class Echo:
             return SILENT_DBFS
         return _sum_dbfs(self._unit_dbfs(self._delay_s) + self._gain_db, self._floor_dbfs)
 
+    def covers(self, level_dbfs: float) -> bool:
+        """Whether the echo that is believed in may alone be as loud as this."""
+        return self.may_echo and level_dbfs <= self.expected_dbfs + _MARGIN_DB
+
     def agent_plays(self, mulaw: bytes, plays_at: float) -> None:
         """The agent's sound whose first sample should sound at call time `plays_at`."""
         self._sent.plays(mulaw, plays_at)
@@ -212,7 +216,7 @@ class Echo:
             alike = found.likeness >= (_SAME if self._known_clear else _ALIKE)
             return alike and self._is_plausible(found, level_dbfs)
         near = abs(found.delay_s - self._delay_s) <= _JUMP_WINDOWS * WINDOW_S
-        return (near and found.likeness >= _KNOWN_ALIKE) or level_dbfs <= self.expected_dbfs + _MARGIN_DB
+        return (near and found.likeness >= _KNOWN_ALIKE) or self.covers(level_dbfs)
 
     def _look(self, level_dbfs: float) -> Match:
         """Compare what is heard with what was sent, and learn from it."""

@@ -36,6 +36,9 @@ _MODEL_HZ: Final = 16_000
 _KEPT_S: Final = 30.0
 _DRIFT: Final = 1e-4
 _NOTABLE_LOSS_S: Final = 0.2
+_WANTED_WITHIN_S: Final = 0.1
+"""New voice after which a sound over the agent's voice is decoded: with what was heard until it was noticed, that is
+about a quarter of a second, as long as "yeah" without its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Listener:
     def agent_silenced(self, at: float) -> None:
         """What should have sounded at call time `at` or later was dropped."""
         self._echo.agent_silenced(at)
+
+    def agent_hushed(self) -> None:
+        """The agent waits for what this sound is: its first words are wanted soon."""
+        if self._ears.in_speech:
+            self._interims.hurry(_WANTED_WITHIN_S)
 
     def interim_due(self) -> bool:
         """Whether the caller has spoken for long enough to be decoded in between; true once each time."""
