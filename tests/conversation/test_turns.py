@@ -220,7 +220,7 @@ def test_a_barge_in_silences_the_agent_and_only_what_was_heard_is_remembered() -
     assert script.happen(SpeechStarted(script.now)) == [Hush(), ReadAhead(cut)]
     assert script.conversation.phase is Phase.HUSHED
     assert script.history[-1].speaker == "caller", "nothing is settled yet"
-    assert script.happen(Interim("no I mean"), after_s=0.4) == [
+    assert script.happen(Interim("no I mean"), after_s=0.5) == [
         ClearPlayout(),
         CancelReply(2),
         Remember(Turn("agent", "We are open", cut_by="caller")),
@@ -255,7 +255,7 @@ def test_late_news_of_a_cancelled_reply_is_dropped() -> None:
     script.hear(0, 1)
     script.happen(SpeechStarted(script.now))
     assert script.happen(ReplyText(2, "Until five.")) == [Say(2, 1, "Until five.")], "it may yet be heard"
-    script.happen(Interim("wait"))
+    script.happen(Interim("wait"), after_s=0.5)
     assert script.happen(ReplyText(2, "Or six.")) == []
     assert script.happen(ReplyEnded(2)) == []
     assert script.happen(PlayedOut(2, 0, 3, done=True)) == []
@@ -560,5 +560,19 @@ def test_who_goes_on_after_a_sound_of_assent_silences_the_agent_again() -> None:
     script.happen(SpeechPaused(script.now + 0.05, 0.35), after_s=0.1)
     assert script.happen(SpeechStarted(script.now), after_s=0.05)[0] == Hush()
     assert script.happen(Transcript(2, "yeah")) == [], "the caller is speaking again"
-    assert script.happen(Interim("yeah but when"), after_s=0.4)[0] == ClearPlayout()
+    assert script.happen(Interim("yeah but when"), after_s=0.5)[0] == ClearPlayout()
     assert script.conversation.phase is Phase.LISTENING
+
+
+def test_a_fragment_of_a_word_may_acquit_a_sound_but_not_convict_it() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.caller_says("what are your opening hours")
+    script.wait(1.0)
+    script.agent_answers("We are open from nine to five.")
+    script.hear(0, 3)
+    script.happen(SpeechStarted(script.now))
+    assert script.happen(Interim("Oh, K"), after_s=0.15) == []
+    assert script.conversation.phase is Phase.HUSHED
+    script.happen(SpeechPaused(script.now + 0.2, 0.4), after_s=0.3)
+    assert script.happen(Transcript(2, "okay")) == [CloseTurn(), GoOn(2)]

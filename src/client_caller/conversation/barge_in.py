@@ -30,6 +30,10 @@ _NO_MORE_S: Final = 0.15
 """A sound that went on for no longer than this after it was decoded had no further word in it: decoding takes 0.05 s,
 and the shortest word has 0.16 s of voice."""
 
+_A_WORD_S: Final = 0.4
+"""A sound decoded before it is noticed for so long may break off within a word, and half a word is read as another one:
+of an "okay" without its end Moonshine makes "Oh, K". So little may acquit, but not convict."""
+
 _ASKED_AHEAD: Final = 3
 """An answer may come so many words before the end of the question."""
 
@@ -59,6 +63,10 @@ class Overlap:
     def stops(self, voiced_s: float, now: float) -> None:
         """The voice has stopped, and its words are awaited."""
         self.since, self.voiced_s = now, voiced_s
+
+    def may_interrupt(self, now: float) -> bool:
+        """Whether words decoded while it lasts are to be believed."""
+        return now - self.since >= _A_WORD_S
 
     def is_harmless(self, ended_at: float) -> bool:
         """Whether a sound that ended then was known, nearly to its end, not to interrupt."""

@@ -223,10 +223,10 @@ class Floor:
 
     def _on_overlap_interim(self, text: str, now: float) -> Actions:
         assert self.overlap is not None
-        if self._interrupts(text):
-            return [*self._yield_floor(), *self._on_interim(text)]
-        self.overlap.wordless, self.overlap.harmless_at = not text, now
-        return []
+        if not self._interrupts(text):
+            self.overlap.wordless, self.overlap.harmless_at = not text, now
+            return []
+        return [*self._yield_floor(), *self._on_interim(text)] if self.overlap.may_interrupt(now) else []
 
     def _on_overlap_words(self, text: str, now: float) -> Actions:
         if self._interrupts(text):
@@ -391,10 +391,9 @@ class Floor:
 
     def _take_leave(self, reason: str, now: float) -> Actions:
         cleared: Actions = [do.ClearPlayout()] if self.agent.is_released else []
-        dropped = self.agent.drop("caller")
         self._leaving = reason
         self._ends_at = now + self._manner.part_within_s
-        return [*cleared, *dropped, self._close_turn(), *self._say([self._manner.goodbye], now)]
+        return [*cleared, *self.agent.drop("caller"), self._close_turn(), *self._say([self._manner.goodbye], now)]
 
     def _hang_up(self) -> Actions:
         self.phase = Phase.ENDED
