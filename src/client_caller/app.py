@@ -70,7 +70,8 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
     """
     store, hearing, speaking = ModelStore(settings.models), settings.hearing, settings.speaking
     async with AsyncExitStack() as stack:
-        models = await _language_models(settings.thinking, agent, store, stack)
+        warm = asyncio.Event()
+        models = await _language_models(settings.thinking, agent, store, stack, warm)
         silero = SileroModel(store.path("silero_vad.onnx"))
         turn_model = SmartTurn(store.path("smart-turn-v3.2-cpu.onnx"))
         stack.callback(turn_model.close)
@@ -85,6 +86,7 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
             SturdyModel(models, settings.thinking.first_token_s, settings.thinking.next_token_s),
             voice,
             await rendered(voice, _known_phrases(agent)),
+            warm,
         )
 
 
@@ -97,9 +99,12 @@ def _known_phrases(agent: Agent) -> list[str]:
 
 
 async def _language_models(
-    settings: ThinkingSettings, agent: Agent, store: ModelStore, stack: AsyncExitStack
+    settings: ThinkingSettings, agent: Agent, store: ModelStore, stack: AsyncExitStack, is_warm: asyncio.Event
 ) -> list[LanguageModel]:
-    """The language models that the settings name, the first to be asked first; `stack` ends them."""
+    """The language models that the settings name, the first to be asked first; `stack` ends them.
+
+    is_warm: set when all that is to be read before a call was read.
+    """
     models: list[LanguageModel] = []
 
     def add(base_url: str, api_key: str, settings: ThinkingSettings, *, embedded: bool = False) -> None:
@@ -113,12 +118,14 @@ async def _language_models(
         server = LlamaServer(store.path(_LANGUAGE_MODEL), settings)
         await server.start()
         stack.push_async_callback(server.stop)
-        warm = _SlotWarmer(server, settings, agent)
-        stack.push_async_callback(warm.close)
-        await warm.next_slot()  # enough for one caller, who may be waiting; the others are read meanwhile
-        watch = asyncio.create_task(_warm_and_watch(server, warm), name="language model watch")
+        warmer = _SlotWarmer(server, settings, agent)
+        stack.push_async_callback(warmer.close)
+        await warmer.next_slot()  # enough for one caller, who may be waiting; the others are read meanwhile
+        watch = asyncio.create_task(_warm_and_watch(server, warmer, is_warm), name="language model watch")
         stack.callback(watch.cancel)
         add(server.base_url, server.api_key, settings, embedded=True)
+    else:
+        is_warm.set()
     if settings.fallback == "server":
         named = settings.model_copy(update={"model": settings.fallback_model or settings.model})
         add(settings.fallback_base_url, settings.fallback_api_key.get_secret_value(), named)
@@ -193,20 +200,22 @@ class _SlotWarmer:
         await self._model.close()
 
 
-async def _warm_and_watch(server: LlamaServer, warm: _SlotWarmer) -> None:
+async def _warm_and_watch(server: LlamaServer, warmer: _SlotWarmer, is_warm: asyncio.Event) -> None:
     """Warm the slots that are left, then restart the server whenever it ends or hangs, until cancelled."""
     try:
-        await warm.rest()
+        await warmer.rest()
     except EngineError as failure:
         log.warning("a slot of the language model could not be warmed", extra={"why": str(failure)})
-    await server.keep_alive(warm.anew)
+    is_warm.set()
+    await server.keep_alive(warmer.anew)
 
 
 @asynccontextmanager
 async def furnished(house: House, is_open: Callable[[], None], is_closed: Callable[[], None]) -> AsyncIterator[None]:
     """Load the house's engines while the block already runs, and keep them until it is left.
 
-    is_open: called when lines are taken;  is_closed: called when the engines are gone, be it that they did not start.
+    is_open: called when lines are taken and all is warm;  is_closed: called when the engines are gone, be it that they
+    did not start.
     Raises, at the end of the block, what `running_engines` raises.
     """
     to_close, has_opened = asyncio.Event(), False
@@ -214,8 +223,9 @@ async def furnished(house: House, is_open: Callable[[], None], is_closed: Callab
     async def furnish() -> None:
         async with running_engines(house.settings, house.agent) as engines:
             nonlocal has_opened
+            house.open(engines)  # for who is waiting; all others are told when nothing competes with a call any more
+            await engines.warm.wait()
             has_opened = True
-            house.open(engines)
             is_open()
             await to_close.wait()
 

@@ -50,9 +50,18 @@ _SPEECH_WITHIN_S: Final = 8.0
 """The longest a voice may take to the next stretch of a piece, whatever watchdogs it has of its own."""
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """One of each; all calls of a process share them. `activity` makes the part that remembers one call."""
+    """One of each; all calls of a process share them. `activity` makes the part that remembers one call.
+
+    warm: set when nothing is read or loaded any more that would compete with a call.
+    """
 
     activity: Callable[[], VoiceActivity]
     turn_model: TurnModel
@@ -60,6 +69,7 @@ class Engines:
     language_model: LanguageModel
     voice: Voice
     fillers: Fillers = field(default_factory=Fillers)
+    warm: asyncio.Event = field(default_factory=_set_event)
 
 
 class EngineWork:

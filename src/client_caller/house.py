@@ -146,6 +146,8 @@ class House:
         header = Header(line.call_id, f"{began:%Y-%m-%dT%H:%M:%SZ}", self.agent.name, asdict(manner))
         record = FlightRecord(folder / "record.jsonl", header)
         recording = Recording(folder / "call.wav" if self.settings.records.audio else None)
+        if not line.has_marks:
+            record.fact(0.0, "this carrier returns no marks: what was heard is told by the clock")
         return self._call(line, Conversation(manner), record, recording)
 
     def _call(
