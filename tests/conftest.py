@@ -4,10 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from client_caller.errors import ModelUnavailable
 from client_caller.models.store import ModelStore
 from client_caller.settings import load_settings
+
+settings.register_profile("no time limits", deadline=None)  # a busy machine is no failure
+settings.load_profile("no time limits")
 
 
 @pytest.fixture(scope="session")
