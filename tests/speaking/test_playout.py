@@ -287,3 +287,61 @@ def test_nothing_of_a_dropped_or_cleared_reply_is_ever_sent(steps: list[str]) ->
         now = now + 0.1 if step == "wait" else now
         sent = [command.mulaw for command in playout.due(now) if isinstance(command, Send)]
         assert dead.isdisjoint(reply_of[audio[0]] for audio in sent)
+
+
+def test_without_marks_the_clock_tells_what_was_heard_and_nothing_is_waited_for_that_has_passed() -> None:
+    playout = Playout(LEAD_S, MARK_EVERY_S, marks=False)
+    playout.release(1)
+    for speech in words(1):
+        playout.add(1, 0, text_of(2), speech)
+    assert all(isinstance(command, Send) for command in playout.due(0.0)), "no mark is asked for"
+    assert playout.next_due(0.1) == playout.ends_at
+    playout.due(playout.ends_at)
+    assert playout.overdue(0.25) == []
+    assert playout.next_due(1.0) is None, "the voice is behind, and nobody knows for how long"
+    playout.finish_piece(1, 0)
+    assert [type(command) for command in playout.due(1.0)] == [Send], "the rest of it"
+    assert playout.overdue(1.1) == [PlayedOut(1, 0, 1, True)]
+
+
+def test_a_hushed_reply_goes_on_from_the_first_unheard_word_and_every_word_is_counted_once() -> None:
+    playout, carrier = new_playout(), Carrier(0.0, random.Random(1))
+    say(playout, 1, 0, 6)
+    playout.release(1)
+    news = run(playout, carrier, 0.60, [])
+    news += playout.progress(0.61)
+    assert heard_of(news) == 2
+    (fade,) = playout.hush(0.61)
+    assert len(fade.mulaw) == 160
+    assert playout.due(0.7) == []
+    assert playout.next_due(0.7) is None
+    playout.go_on()
+    after = Carrier(0.0, random.Random(1))
+    for tick in range(70, 250):
+        now = tick / 100
+        while after.marks and after.marks[0][0] <= now:
+            news += playout.mark_returned(heapq.heappop(after.marks)[1], now)
+        for command in playout.due(now):
+            after.take(command, now)
+    assert bytes(after.audio) == mulaw.encode(np.concatenate([speech.samples for speech in words(4, 2)]))
+    assert news[-1] == PlayedOut(1, 0, 6, True)
+
+
+def test_a_filler_sounds_between_two_parts_of_a_piece_and_both_are_counted() -> None:
+    playout = new_playout()
+    playout.release(1)
+    first, second = words(2)
+    playout.add(1, 0, text_of(2), first)
+    marks = [command.name for command in playout.due(0.0) if isinstance(command, SendMark)]
+    playout.interject(1, 1, "w0", words(1))
+    marks += [command.name for command in playout.due(1.0) if isinstance(command, SendMark)]
+    playout.add(1, 0, text_of(2), second)
+    playout.finish_piece(1, 0)
+    news = [event for name in marks for event in playout.mark_returned(name, 1.6)]
+    for tick in range(100, 240):
+        now = tick / 100
+        for command in playout.due(now):
+            if isinstance(command, SendMark):
+                news += playout.mark_returned(command.name, now + 0.3)
+    assert PlayedOut(1, 1, 1, True) in news
+    assert news[-1] == PlayedOut(1, 0, 2, True)

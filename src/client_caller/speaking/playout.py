@@ -151,7 +151,7 @@ class Playout:
     def next_due(self, now: float) -> float | None:
         """When `due`, `overdue` or `progress` will next have something; None while there is nothing to wait for."""
         instants = [self._marks[0].expected_at + MARK_LATE_S] if self._marks else []
-        if not self._has_marks and self._unheard:
+        if not self._has_marks and now < self._ends_at:
             instants.append(self._ends_at)
         if not self._hushed and (piece := self._next_piece()) and (count := piece.ready(self._chunk)) is not None:
             instants.append(self._ends_at + count / LINE_HZ - self._lead_s)
