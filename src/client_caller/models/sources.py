@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -147,12 +148,12 @@ def _still_runs(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _largest_bytes(folder: Path) -> int:
+    """The largest file under `folder` so far; what pip tidies away while we look does not count."""
     sizes = [0]
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:  # pip tidies up while we look
-            continue
+    for place, _, names in os.walk(folder):  # passes over folders that are gone
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes.append(Path(place, name).stat().st_size)
     return max(sizes)
 
 
