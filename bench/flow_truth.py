@@ -11,12 +11,12 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+import virtual
 from client_caller.agent import Agent
 from client_caller.audio.frame import FRAME_S, FRAME_SAMPLES, Samples
 from client_caller.audio.mulaw import decode, encode
@@ -35,7 +35,6 @@ from client_caller.speaking.tone import ToneVoice, tone
 from client_caller.thinking.protocol import Message
 from client_caller.thinking.scripted import ScriptedModel
 from flow_truth_voice import Ending, heard_endings
-from flow_virtual import run_jumping
 
 WORD_S: Final = 0.32
 """How long a word is, on average, at the receptionist's 165 words a minute."""
@@ -237,8 +236,8 @@ async def run(folder: Path, examples: Path, quick: bool) -> dict[str, Any]:
     cases: list[Played] = []
     for name, (count, word_s, kept) in LINES.items():
         some = max(4, count // 20) if quick else count
-        calls = partial(_calls, some, folder, name, word_s, **kept)
-        held = await asyncio.to_thread(run_jumping, calls)
+        calls = _calls(some, folder, name, word_s, **kept)
+        held = await asyncio.to_thread(virtual.run, calls)
         cases += held
         print(f"{name}: {len(held)} calls", flush=True)
     endings = await heard_endings(folder / "voice", examples, 1 if quick else 12)

@@ -24,7 +24,7 @@ from flow_resume import keeps_history
 from flow_sounds import click, cough, door, hum, louder, room_noise, trimmed, typing
 from flow_truth import Played, one_call, played_words, shares
 from flow_truth_voice import ends_at_word
-from flow_virtual import run_jumping
+from virtual import run
 
 WORD_S = 0.2
 PAUSE_AFTER = 10
@@ -193,7 +193,7 @@ def test_the_spread_of_differences():
 
 
 def test_a_call_on_virtual_time_is_interrupted_and_counted(tmp_path: Path):
-    found = run_jumping(lambda: one_call(1, tmp_path, "jitter"))
+    found = run(one_call(1, tmp_path, "jitter"))
     assert found.of == "greeting"
     assert found.played > 2  # the greeting in part, then "All right."
 

@@ -8,7 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the helpers of the tests, which pytest finds by its settings
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))  # where pytest finds the helpers by its settings
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scenes import HERE, SCENES, played
 

@@ -125,7 +125,7 @@ def _joined(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return joined
 
 
-EVERYTHING = "nothing"
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def outcome(held: HeldCall) -> Outcome:
     if heard_of_reply < len(REPLY.split()):
         lost.append("the answer" if heard_of_reply == 0 else f"the answer after {heard_of_reply} words")
     first = after[0].begins - asked_until if after else None
-    return Outcome(_in_parts(said), first, answer_at, longest_silence_s(held), " and ".join(lost) or EVERYTHING)
+    return Outcome(_in_parts(said), first, answer_at, longest_silence_s(held), " and ".join(lost) or NOTHING)
 
 
 def _begin_of_word(stretches: list[Any], number: int) -> float:

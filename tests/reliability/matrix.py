@@ -8,7 +8,8 @@ import logging
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the helpers of the tests, which pytest finds by its settings
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))  # where pytest finds the helpers by its settings
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fault_calls import FAULTS, Outcome, played
 from line_calls import LINE_FAULTS, LineOutcome, lost_and_found
