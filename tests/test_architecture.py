@@ -11,18 +11,21 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = SOURCE / "client_caller"
 FILES = sorted(PACKAGE.rglob("*.py"))
-ROOMS = {"hearing", "line", "models", "records", "rehearsal", "speaking", "thinking", "web"}
+ROOMS = {
+    *("hearing", "ledger", "line", "models", "outbound", "records", "rehearsal", "speaking", "thinking", "twin", "web"),
+}
 
 PURE = {
     "audio": ["*"],
-    "line": ["protocol", "twilio_messages", "tickets", "twiml"],
+    "line": ["protocol", "codec", "control", "twilio_messages", "tickets", "twiml"],
     "hearing": [
         *("protocols", "jitter", "loudness", "endpointing", "sent", "echo"),
-        *("agreement", "caller_turn", "interims"),
+        *("agreement", "caller_turn", "interims", "beep"),
     ],
     "thinking": ["protocol", "prompt", "sentences", "sentence_end", "text_check"],
     "speaking": ["protocol", "playout", "piece", "relay", "sound_check"],
     "rehearsal": ["figures", "measure", "script"],
+    "ledger": ["entries"],
 }
 """Files that know of sound and numbers only. `conversation` has a stricter rule of its own."""
 
@@ -35,12 +38,15 @@ LEAVES = {
     "client_caller.hearing.moonshine",
     "client_caller.hearing.transcription_server",
     "client_caller.hearing.whisper",
+    "client_caller.line.telnyx",
+    "client_caller.line.telnyx_control",
     "client_caller.line.twilio",
+    "client_caller.line.twilio_control",
     "client_caller.thinking.openai_client",
     "client_caller.thinking.llamacpp",
     "client_caller.speaking.espeak",
 }
-"""Named after a vendor or a model. What they need for themselves (twilio_line, log_mel, …) belongs to them."""
+"""Named after a vendor or a model. What they need for themselves (twilio_messages, log_mel, …) belongs to them."""
 
 RIMS = {"house.py": 1}
 """Where `except Exception` may stand, and how often."""
@@ -107,6 +113,17 @@ def test_the_heart_imports_nothing_but_the_standard_library_and_itself() -> None
     assert not any(module.startswith("client_caller") for module in imports_of(PACKAGE / "errors.py"))
 
 
+def test_the_law_reads_no_clock_and_no_file() -> None:
+    """`outbound/` decides who may be called, and when: of its arguments alone, with two libraries about numbers."""
+    forbidden = {"asyncio", "threading", "time", "random", "logging", "secrets", "os", "pathlib"}
+    libraries = {"phonenumbers", "pydantic", "pydantic_core"}
+    for path in (PACKAGE / "outbound").glob("*.py"):
+        for module in imports_of(path):
+            own = within(module, {"client_caller.outbound", "client_caller.errors"})
+            harmless = is_standard(module) and module.split(".")[0] not in forbidden
+            assert own or harmless or module.split(".")[0] in libraries, f"{path.name}: {module}"
+
+
 def test_pure_files_know_of_sound_and_numbers_only() -> None:
     forbidden = {"asyncio", "threading", "time", "random", "logging", "secrets", "os"}
     for room, stems in PURE.items():
@@ -127,7 +144,7 @@ def test_rooms_do_not_see_each_other() -> None:
             continue
         visible = SHARED | HEART_WORDS | {f"client_caller.{room}"}
         if room == "rehearsal":
-            visible |= {"client_caller.records"}
+            visible |= {"client_caller.records", "client_caller.twin"}
         for module in imports_of(path):
             assert not module.startswith("client_caller") or within(module, visible), f"{name_of(path)}: {module}"
 
@@ -142,7 +159,7 @@ def test_leaves_are_imported_by_the_composition_root_only() -> None:
 def test_tasks_are_started_in_the_call_and_the_composition_root_only() -> None:
     starters = {"create_task", "ensure_future", "gather", "TaskGroup", "run_coroutine_threadsafe"}
     for path in FILES:
-        if path.name in TASK_STARTERS or room_of(name_of(path)) in {"rehearsal", "cli"}:
+        if path.name in TASK_STARTERS or room_of(name_of(path)) in {"rehearsal", "twin", "cli"}:
             continue
         used = {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
         assert not used & starters, name_of(path)
@@ -186,4 +203,4 @@ def test_every_queue_is_bounded() -> None:
                 assert node.args or node.keywords, f"{name_of(path)}, line {node.lineno}"
 
 
-_EXCEPTIONS = ("Exception", "Error", "Lost", "Timeout", "Overloaded", "Crashed", "Unavailable")
+_EXCEPTIONS = ("Exception", "Error", "Lost", "Timeout", "Overloaded", "Crashed", "Unavailable", "Failed")

@@ -6,6 +6,9 @@
       LineError              the carrier's or the network's fault
         LineLost             the media stream ended or went silent
         LineProtocolError    they sent nonsense
+        CarrierFailed        a request to the carrier came to nothing
+          CallRefused        the carrier will not place this call, and has not
+          CallUnsure         nobody can tell whether the call was placed
       EngineError            a model failed; the call goes on
         EngineTimeout        no result in time
         EngineOverloaded     it refused for want of room
@@ -39,6 +42,22 @@ class LineLost(LineError):
 
 class LineProtocolError(LineError):
     """The far side broke the media protocol; the message says how."""
+
+
+class CarrierFailed(LineError):
+    """The carrier could not be reached, or refused; `code` is its own number of the reason, 0 if it gave none."""
+
+    def __init__(self, what: str, code: int = 0) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+class CallRefused(CarrierFailed):
+    """The carrier has surely not placed this call, and says why; to try again would change nothing, or not at once."""
+
+
+class CallUnsure(CarrierFailed):
+    """The request broke off: the call may have been placed. It must not be tried again before that is known."""
 
 
 class EngineError(ClientCallerError):

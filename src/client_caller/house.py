@@ -19,7 +19,7 @@ from client_caller.conversation.policy import Manner
 from client_caller.conversation.transitions import Phase
 from client_caller.engines import Engines
 from client_caller.errors import ConfigError
-from client_caller.line.protocol import Line, Past, Phrases
+from client_caller.line.protocol import Line, News, Past, Phrases
 from client_caller.records.flight import FlightRecord, Header
 from client_caller.records.journal import find_journal
 from client_caller.records.recording import Recording
@@ -61,10 +61,14 @@ class House:
             return _NEXT_PROCESS_S
         return _LOADING_S if self._engines is None else 0
 
-    def has_room(self) -> bool:
-        """Whether one more call can be held now."""
+    def has_room(self, promised: int = 0) -> bool:
+        """Whether one more call can be held now, beside those running and those promised."""
         is_open = self.ask_again_s == 0 and self._when_empty is None
-        return is_open and len(self._lines) < self.settings.server.calls_at_once
+        return is_open and len(self._lines) + promised < self.settings.server.calls_at_once
+
+    def hear_of(self, news: News) -> None:
+        """Take note of what a carrier tells."""
+        log.info("the carrier tells", extra={"call": news.call_id, "what": type(news).__name__})
 
     def open(self, engines: Engines) -> None:
         """Take lines from now on."""

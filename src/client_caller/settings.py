@@ -30,6 +30,8 @@ class ServerSettings(BaseModel):
     send_within_s: float = Field(2.0, gt=0, description="seconds one message to the carrier may take")
     token_life_s: float = Field(60.0, gt=0, description="seconds for which a stream token may be used, once")
     pending_sockets: int = Field(32, ge=1, description="media sockets that may wait for their `start` at once")
+    pending_per_address: int = Field(8, ge=1, description="of them, those that may come from one address")
+    messages_per_s: int = Field(200, ge=100, description="media messages a second a stream may send; 50 are usual")
     calls_at_once: int = Field(8, ge=1, description="calls held at once; a caller beyond that hears a sentence")
     resume_attempts: int = Field(3, ge=0, description="fresh streams for one call within `resume_window_s`")
     resume_window_s: float = Field(60.0, gt=0, description="seconds in which fresh streams of one call are counted")
@@ -120,6 +122,29 @@ class SpeakingSettings(BaseModel):
     next_sound_s: float = Field(1.5, gt=0, description="seconds to wait for each further stretch of it")
 
 
+class OutboundSettings(BaseModel):
+    """Calls that we place."""
+
+    model_config = _FROZEN
+    from_number: str = Field("", description="the number that we call from, in E.164 form, e.g. +15550100002")
+    calls_per_s: float = Field(1.0, gt=0, le=100, description="calls placed a second; Twilio queues more than 1")
+    calls_at_once: int = Field(4, ge=1, description="calls placed that may be ringing or running at once")
+    ring_s: int = Field(30, ge=5, le=600, description="seconds a telephone may ring")
+    detect_machine: bool = Field(True, description="have the carrier say, too, whether a machine answered")
+    carrier_records: bool = Field(False, description="have the carrier record, too, once recording is allowed")
+    law: Path | None = Field(None, description="a TOML file with calling hours, caps and retries; none: those built in")
+
+
+class LedgerSettings(BaseModel):
+    """What must be kept for ever: calls, consents, who must not be called, campaigns."""
+
+    model_config = _FROZEN
+    url: SecretStr = Field(
+        SecretStr("sqlite:///runs/ledger.db"),
+        description="database, e.g. postgresql+psycopg://user:password@host/name (install the extra `postgres`)",
+    )
+
+
 class RecordSettings(BaseModel):
     """What is kept of a call."""
 
@@ -145,6 +170,12 @@ class Settings(BaseSettings):
     thinking: ThinkingSettings = ThinkingSettings()
     speaking: SpeakingSettings = SpeakingSettings()
     records: RecordSettings = RecordSettings()
+    outbound: OutboundSettings = OutboundSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    api_key: SecretStr = Field(
+        SecretStr(""),
+        description="what users of the API must present; empty: one is made and kept in runs/api.key",
+    )
     twilio_account_sid: str = Field(
         "", validation_alias="TWILIO_ACCOUNT_SID", description="the only account that may call us; empty accepts any"
     )
@@ -152,6 +183,24 @@ class Settings(BaseSettings):
         (),
         validation_alias="TWILIO_AUTH_TOKEN",
         description="token that signs the carrier's requests; several, parted by commas, while one is rotated",
+    )
+
+    twilio_api_url: str = Field(
+        "https://api.twilio.com", validation_alias="TWILIO_API_URL", description="where the carrier takes requests"
+    )
+    telnyx_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="TELNYX_API_KEY",
+        description="key for requests to Telnyx; empty: we have no such carrier",
+    )
+    telnyx_public_key: str = Field(
+        "", validation_alias="TELNYX_PUBLIC_KEY", description="key, in base64, with which Telnyx signs its webhooks"
+    )
+    telnyx_connection_id: str = Field(
+        "", validation_alias="TELNYX_CONNECTION_ID", description="the Telnyx application that places our calls"
+    )
+    telnyx_api_url: str = Field(
+        "https://api.telnyx.com", validation_alias="TELNYX_API_URL", description="where Telnyx takes requests"
     )
 
     @field_validator("twilio_auth_tokens", mode="before")

@@ -13,7 +13,7 @@ from starlette.testclient import WebSocketTestSession
 from twilio.request_validator import RequestValidator
 
 from client_caller.errors import LineLost
-from client_caller.line.protocol import Inbound, Line, Past, Phrases
+from client_caller.line.protocol import Inbound, Line, News, Past, Phrases
 from client_caller.line.twilio import twilio_router
 from client_caller.settings import ServerSettings, Settings
 
@@ -37,9 +37,13 @@ class ListeningDesk:
         self.answered: list[str] = []
         self.received: list[Inbound] = []
         self.losses: list[str] = []
+        self.news: list[News] = []
 
-    def has_room(self) -> bool:
+    def has_room(self, promised: int = 0) -> bool:
         return self.room
+
+    def hear_of(self, news: News) -> None:
+        self.news.append(news)
 
     def past(self, call_id: str) -> Past | None:
         return self.pasts.get(call_id)

@@ -104,7 +104,7 @@ def test_another_account_is_refused_though_its_signature_holds() -> None:
         assert line.post("/twilio/voice", AccountSid="AC" + "9" * 32).status_code == 403
 
 
-@pytest.mark.parametrize("call", ["", "../../etc/passwd", "CA 1", "C" * 65, "CA\n1"])
+@pytest.mark.parametrize("call", ["", "../../etc/passwd", "CA 1", "C" * 129, "CA\n1"])
 def test_a_call_whose_name_cannot_be_a_file_name_is_refused(call: str) -> None:
     with exchange() as line:
         assert line.post("/twilio/voice", CallSid=call).status_code == 400

@@ -117,6 +117,49 @@ class Remember:
     turn: Turn
 
 
+Noted = Literal[
+    "who is calling was heard",
+    "a human answered",
+    "a machine answered",
+    "a message was left",
+    "opted out",
+    "recording allowed",
+    "recording refused",
+]
+"""What is worth keeping for ever of a call, beside its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Keep this of the call, with its time, in the ledger."""
+
+    what: Noted
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    """From now on the sound of the call may be kept; nothing of it was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendKeys:
+    """Have the carrier press keys: 0-9, *, #, A-D, and w for half a second's rest. The stream ends, and comes back."""
+
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Have the carrier connect the caller to a telephone, and bring the call back if nobody there takes it.
+
+    to: a number in E.164 form;  briefing: what that person is told before they take the call; empty: they are not
+    asked, and the call simply rings there.
+    """
+
+    to: str
+    briefing: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call; `reason` is for the record."""
@@ -138,5 +181,9 @@ Action = (
     | GoOn
     | ClearPlayout
     | Remember
+    | Note
+    | StartRecording
+    | SendKeys
+    | Transfer
     | HangUp
 )

@@ -7,7 +7,9 @@ Rule: whoever implements `Line` speaks one carrier's dialect; nothing behind it 
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Literal, Protocol
+
+from client_caller.conversation.actions import SendKeys, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,23 @@ class Clear:
 Outbound = Play | Mark | Clear
 
 
+Errand = SendKeys | Transfer
+"""What a media stream cannot do: the carrier takes the call away from it, does it, and may bring the call back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who is on the line.
+
+    theirs, ours: numbers in E.164 form, or whatever the carrier says; empty when it does not;
+    order: the id of the order by which we placed the call; empty for a call that came in.
+    """
+
+    theirs: str = ""
+    ours: str = ""
+    order: str = ""
+
+
 class Line(Protocol):
     """One call's connection to its carrier.
 
@@ -74,11 +93,28 @@ class Line(Protocol):
     def has_marks(self) -> bool:
         """Whether marks come back. Without them only the clock tells what was played, as if the carrier never erred."""
 
+    @property
+    def parties(self) -> Parties:
+        """Who is on it."""
+
+    @property
+    def back_from(self) -> str:
+        """How the errand ended that the call has come back from; empty when it was on none.
+
+        "keys" when they were sent; of a transfer "busy", "no-answer", "declined" or "failed".
+        """
+
     def receive(self) -> AsyncIterator[Inbound]:
-        """Everything the carrier sends, until the call is over. Raises LineLost when the stream breaks."""
+        """Everything the carrier sends, until the call is over. Raises LineLost when the stream breaks or is left."""
 
     async def send(self, command: Outbound) -> None:
         """Hand one command to the carrier. Raises LineLost when it cannot be delivered in time."""
+
+    async def leave(self, errand: Errand) -> None:
+        """Have the carrier run an errand. It ends this stream; the call may come back on another.
+
+        Raises LineError when the carrier will not; then the stream goes on.
+        """
 
     async def hang_up(self) -> None:
         """End the call. Safe to repeat."""
@@ -87,18 +123,25 @@ class Line(Protocol):
         """Give up the line, and not the call: who reads or sends gets LineLost, and the carrier asks for another."""
 
 
+WhenFull = Literal["hang up", "queue", "call back", "forward"]
+"""What becomes of a caller for whom there is no room, after a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """What the carrier's own voice says for us, and whom it rings up then.
+    """What the carrier's own voice says for us, and what it does then.
 
     busy: there is no room;  wait: the line is asked for again in a moment;  dropped: a call cannot be gone on with;
-    transfer_to: a number in E.164 form, or None.
+    transfer_to: a number in E.164 form, or None;  when_full: what follows `busy`;  queued: said now and then to who
+    waits in the queue.
     """
 
     busy: str
     wait: str
     dropped: str
     transfer_to: str | None = None
+    when_full: WhenFull = "hang up"
+    queued: str = "Please hold the line."
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +155,59 @@ class Past:
     lost_s_ago: tuple[float, ...] = ()
 
 
+CallState = Literal["queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"]
+
+OVER: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+"""States after which nobody is on the line. Source: twilio.com/docs/voice/api/call-resource."""
+
+WhoAnswered = Literal["human", "machine", "machine done", "fax", "unknown"]
+"""What a carrier's detection says of who has answered. "machine": a greeting plays;  "machine done": it is over, with a
+beep or without, and a message may be left now."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateReached:
+    """A call has reached a state that is later than all it was in before.
+
+    duration_s: how long it was answered, once it is over;  why: the carrier's own code of a failure, empty if none.
+    """
+
+    call_id: str
+    parties: Parties
+    state: CallState
+    duration_s: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswererFound:
+    """The carrier has found out who answered a call that we placed."""
+
+    call_id: str
+    who: WhoAnswered
+
+
+@dataclass(frozen=True, slots=True)
+class CallBackWanted:
+    """A caller for whom there was no room was promised to be called back."""
+
+    call_id: str
+    parties: Parties
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingKept:
+    """The carrier has kept a recording of its own."""
+
+    call_id: str
+    recording_id: str
+    duration_s: int | None = None
+
+
+News = StateReached | AnswererFound | CallBackWanted | RecordingKept
+"""What a carrier's callbacks tell: each once, and states in order, however often and in whatever order they came."""
+
+
 class Desk(Protocol):
     """Where lines are answered."""
 
@@ -123,11 +219,17 @@ class Desk(Protocol):
     def ask_again_s(self) -> int:
         """Seconds after which a line may be asked for, while models are loaded or calls are handed over; 0: now."""
 
-    def has_room(self) -> bool:
-        """Whether one more call can be held now. A call that is resumed needs no room: it had it already."""
+    def has_room(self, promised: int = 0) -> bool:
+        """Whether one more call can be held now, beside those running and those `promised` that are still to come.
+
+        A call that is resumed needs no room: it had it already.
+        """
 
     def past(self, call_id: str) -> Past | None:
         """What is kept of a call; None when nothing is."""
+
+    def hear_of(self, news: News) -> None:
+        """Take note of what a carrier tells; returns at once, and never raises."""
 
     async def answer(self, line: Line) -> None:
         """Hold one call to its end: until the line ends, or `line.hang_up()`. To return earlier is to have failed."""

@@ -16,8 +16,20 @@ from client_caller.audio.frame import FRAME_S, FRAME_SAMPLES
 from client_caller.audio.mulaw import SILENCE
 from client_caller.audio.playback import Playback
 from client_caller.errors import LineLost
-from client_caller.line.protocol import CallerAudio, Clear, Inbound, KeyTone, Mark, MarkReturned, Outbound, Play
+from client_caller.line.protocol import (
+    CallerAudio,
+    Clear,
+    Errand,
+    Inbound,
+    KeyTone,
+    Mark,
+    MarkReturned,
+    Outbound,
+    Parties,
+    Play,
+)
 
+_STRANGERS = Parties()
 _QUIET = bytes([SILENCE]) * FRAME_SAMPLES
 
 
@@ -27,6 +39,7 @@ class SimulatedLine:
     mark_delay_s: seconds a mark takes to come back;  lose_marks: whether none ever does;
     has_marks: whether this carrier knows marks at all;
     lateness_s: seconds by which frame number n is late; frames stay in order.
+    parties, back_from: as of any line;  errands: what it was asked to leave for.
     heard: what was played, as (loop time at which a frame began, its mu-law bytes).
     """
 
@@ -38,7 +51,12 @@ class SimulatedLine:
         lose_marks: bool = False,
         has_marks: bool = True,
         lateness_s: Callable[[int], float] = lambda number: 0.0,
+        parties: Parties = _STRANGERS,
+        back_from: str = "",
     ) -> None:
+        self.parties = parties
+        self.back_from = back_from
+        self.errands: list[Errand] = []
         self.heard: list[tuple[float, bytes]] = []
         self._call_id = call_id
         self._mark_delay_s = mark_delay_s
@@ -114,6 +132,11 @@ class SimulatedLine:
             case Clear():
                 self._playback.clear()
         self._return_marks()
+
+    async def leave(self, errand: Errand) -> None:
+        """Note the errand, and break the stream."""
+        self.errands.append(errand)
+        self.break_off()
 
     async def hang_up(self) -> None:
         """End the call from the agent's side."""

@@ -23,10 +23,11 @@ from starlette.requests import ClientDisconnect
 
 from client_caller.errors import ConfigError, LineError, LineLost, LineProtocolError
 from client_caller.line import twiml
+from client_caller.line.codec import Started, is_safe_id
+from client_caller.line.media_line import FAILED, POLICY, TRY_AGAIN, MediaLine, close_socket, read_start
 from client_caller.line.protocol import Desk
 from client_caller.line.tickets import Tickets
-from client_caller.line.twilio_line import FAILED, POLICY, TRY_AGAIN, TwilioLine, close_socket, read_start
-from client_caller.line.twilio_messages import Started, is_safe_id
+from client_caller.line.twilio_messages import TwilioCodec
 from client_caller.line.twilio_signature import HEADER, SignatureCheck, socket_url
 from client_caller.settings import Settings
 
@@ -39,6 +40,7 @@ _FORM_FIELDS: Final = 500
 _CALLS_KNOWN: Final = 1_000
 """Calls whose state the webhooks remember; the oldest finished ones are forgotten."""
 
+_CODEC: Final = TwilioCodec()
 _VOICE: Final = "/twilio/voice"
 _RESUME: Final = "/twilio/resume"
 _FINISHED: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
@@ -85,7 +87,7 @@ class _Call:
     held: bool = False
     resumed_at: deque[float] = field(default_factory=deque)
     last_request: str = ""
-    line: TwilioLine | None = None
+    line: MediaLine | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)  # set while no stream is live
 
     def has_ended(self) -> bool:
@@ -165,7 +167,7 @@ class _Switchboard:
         self._pending += 1
         try:
             await socket.accept()
-            started = await read_start(socket, limits.start_within_s)
+            started = await read_start(socket, _CODEC, limits.start_within_s)
             self._check_start(started, call_id)
         except LineError as wrong:
             log.warning("a media socket was refused", extra={"call": call_id, "why": str(wrong)})
@@ -173,9 +175,9 @@ class _Switchboard:
             return
         finally:
             self._pending -= 1
-        await self._hold(TwilioLine(socket, started, limits))
+        await self._hold(MediaLine(socket, _CODEC, started, limits))
 
-    async def _hold(self, line: TwilioLine) -> None:
+    async def _hold(self, line: MediaLine) -> None:
         """Have the desk answer. If it leaves without hanging up, only the stream is over, and the call is resumed."""
         call = self._call(line.call_id)
         call.line = line
@@ -232,9 +234,9 @@ class _Switchboard:
 
     def _check_start(self, started: Started, call_id: str) -> None:
         """Raises LineProtocolError when this stream may not be held."""
-        if started.call_sid != call_id:
+        if started.call_id != call_id:
             raise LineProtocolError("start.callSid is not the call the token was given for")
-        if self._settings.twilio_account_sid not in ("", started.account_sid):
+        if self._settings.twilio_account_sid not in ("", started.account_id):
             raise LineProtocolError("start.accountSid is not TWILIO_ACCOUNT_SID")
         call = self._call(call_id)
         if call.over:

@@ -1,4 +1,4 @@
-"""Twilio Media Streams: its JSON messages and ours.
+"""Twilio Media Streams: its JSON messages and ours; the codec of Twilio's media socket.
 
 In:   the text of one WebSocket message.     Out: one frozen message, or LineProtocolError; and the text of ours.
 Rule: nothing here knows of sockets or calls, and no message text may raise anything but LineProtocolError.
@@ -11,74 +11,43 @@ Source: twilio.com/docs/voice/media-streams/websocket-messages.
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from client_caller.audio.frame import LINE_HZ
 from client_caller.errors import LineProtocolError
+from client_caller.line.codec import (
+    KEYS,
+    Connected,
+    Dtmf,
+    MarkBack,
+    Media,
+    Message,
+    Started,
+    Stopped,
+    Unknown,
+    is_safe_id,
+)
+from client_caller.line.protocol import Mark, Outbound, Play
 
-_SAFE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")
-_KEYS: Final = frozenset("0123456789*#ABCD")
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The socket is open; `Started` follows."""
+class TwilioCodec:
+    """Twilio's dialect."""
 
+    def parse(self, text: str) -> Message:
+        """Read one message. Raises LineProtocolError that names the field, and never repeats what the field held."""
+        return parse(text)
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The stream begins. All three names are safe in a file name and in JSON."""
-
-    stream_sid: str
-    call_sid: str
-    account_sid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """Sound from the caller. mulaw: any number of bytes;  media_s: seconds from the stream's start."""
-
-    stream_sid: str
-    mulaw: bytes
-    media_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Dtmf:
-    """The caller pressed a key: one of 0-9, *, #, A-D."""
-
-    stream_sid: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class MarkBack:
-    """A mark was passed, or dropped by a clear."""
-
-    stream_sid: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Twilio has ended the stream: the call is over or was sent elsewhere."""
-
-    stream_sid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """An event of a later protocol; to be ignored."""
-
-
-Message = Connected | Started | Media | Dtmf | MarkBack | Stopped | Unknown
-
-
-def is_safe_id(text: str) -> bool:
-    """Whether a carrier's id can be a file name and stand in JSON as it is: 1-64 of A-Z a-z 0-9 _ -."""
-    return _SAFE_ID.fullmatch(text) is not None
+    def encode(self, stream_id: str, command: Outbound) -> str:
+        """One command, for the stream of this id, as `parse` gave it."""
+        match command:
+            case Play(mulaw=mulaw):
+                return encode_media(stream_id, mulaw)
+            case Mark(name=name):
+                return encode_mark(stream_id, name)
+            case _:
+                return encode_clear(stream_id)
 
 
 def parse(text: str) -> Message:
@@ -106,20 +75,20 @@ def parse(text: str) -> Message:
             return Unknown()
 
 
-def encode_media(stream_sid: str, mulaw: bytes) -> str:
-    """Audio for the caller. stream_sid: a safe id, as `parse` gives it."""
+def encode_media(stream_id: str, mulaw: bytes) -> str:
+    """Audio for the caller. stream_id: a safe id, as `parse` gives it."""
     payload = binascii.b2a_base64(mulaw, newline=False).decode()
-    return f'{{"event":"media","streamSid":"{stream_sid}","media":{{"payload":"{payload}"}}}}'
+    return f'{{"event":"media","streamSid":"{stream_id}","media":{{"payload":"{payload}"}}}}'
 
 
-def encode_mark(stream_sid: str, name: str) -> str:
+def encode_mark(stream_id: str, name: str) -> str:
     """A mark behind all audio sent so far."""
-    return f'{{"event":"mark","streamSid":"{stream_sid}","mark":{{"name":{json.dumps(name)}}}}}'
+    return f'{{"event":"mark","streamSid":"{stream_id}","mark":{{"name":{json.dumps(name)}}}}}'
 
 
-def encode_clear(stream_sid: str) -> str:
+def encode_clear(stream_id: str) -> str:
     """Drop what has not been played; all outstanding marks come back."""
-    return f'{{"event":"clear","streamSid":"{stream_sid}"}}'
+    return f'{{"event":"clear","streamSid":"{stream_id}"}}'
 
 
 def _media(message: dict[str, Any]) -> Media:
@@ -144,7 +113,7 @@ def _started(start: dict[str, Any]) -> Started:
 
 def _key(dtmf: dict[str, Any]) -> str:
     key = _text(dtmf, "digit")
-    if key not in _KEYS:
+    if key not in KEYS:
         raise LineProtocolError("dtmf.digit is not a key of a telephone")
     return key
 

@@ -1,4 +1,4 @@
-"""One call's Twilio media stream, as a Line.
+"""One call's media stream, as a Line, whatever the carrier's dialect.
 
 In:   an accepted WebSocket.     Out: `Inbound` messages; and `Outbound` commands onto it.
 Rule: nothing here knows of webhooks or of other calls. One bad message is counted and dropped; it does not end a call.
@@ -6,21 +6,24 @@ Rule: nothing here knows of webhooks or of other calls. One bad message is count
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from client_caller.errors import LineLost, LineProtocolError
-from client_caller.line import twilio_messages as wire
-from client_caller.line.protocol import CallerAudio, Inbound, KeyTone, Mark, MarkReturned, Outbound, Play
+from client_caller.errors import LineError, LineLost, LineProtocolError
+from client_caller.line import codec as wire
+from client_caller.line.codec import Codec
+from client_caller.line.protocol import CallerAudio, Errand, Inbound, KeyTone, MarkReturned, Outbound, Parties
 from client_caller.settings import ServerSettings
 
 log = logging.getLogger("client_caller.line")
 
 MESSAGE_CHARS: Final = 65_536
 """Longest message read; 20 ms of audio takes about 300. The server's own limit should be the same."""
+
+_STRANGERS: Final = Parties()
 
 _BAD_MESSAGES: Final = 50
 """Refused messages after which a stream is given up: one second of nothing but nonsense."""
@@ -33,12 +36,12 @@ TRY_AGAIN: Final = 1012
 server restarts. After the last two the call is to be resumed."""
 
 
-async def read_start(socket: WebSocket, within_s: float) -> wire.Started:
+async def read_start(socket: WebSocket, codec: Codec, within_s: float) -> wire.Started:
     """The `start` of a fresh socket. Raises LineLost when none comes in time, LineProtocolError at anything else."""
     try:
         async with asyncio.timeout(within_s):
             while True:
-                message = await _read(socket)
+                message = await _read(socket, codec)
                 if isinstance(message, wire.Started):
                     return message
                 if not isinstance(message, wire.Connected | wire.Unknown):
@@ -47,7 +50,7 @@ async def read_start(socket: WebSocket, within_s: float) -> wire.Started:
         raise LineLost(f"no start within {within_s} s") from late
 
 
-async def _read(socket: WebSocket) -> wire.Message:
+async def _read(socket: WebSocket, codec: Codec) -> wire.Message:
     """The next message. Raises LineLost when the socket is closed, LineProtocolError when it is malformed."""
     received = await socket.receive()
     if received["type"] == "websocket.disconnect":
@@ -57,20 +60,36 @@ async def _read(socket: WebSocket) -> wire.Message:
         raise LineProtocolError("the message is not text")
     if len(text) > MESSAGE_CHARS:
         raise LineProtocolError(f"the message is longer than {MESSAGE_CHARS} characters")
-    return wire.parse(text)
+    return codec.parse(text)
 
 
-class TwilioLine:
+class MediaLine:
     """A Line over one media stream; `start` has been read.
 
+    parties: who is on it;  back_from: how the errand ended that the call has come back from, empty if there was none;
+    take_away: has the carrier run an errand, or raises LineError;
     over: whether the call was ended on purpose, by the caller or by us; false when the stream merely broke.
     is_open: whether the stream still carries anything.
     """
 
-    def __init__(self, socket: WebSocket, started: wire.Started, limits: ServerSettings) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        codec: Codec,
+        started: wire.Started,
+        limits: ServerSettings,
+        parties: Parties = _STRANGERS,
+        back_from: str = "",
+        take_away: Callable[[Errand], Awaitable[None]] | None = None,
+    ) -> None:
         self._socket = socket
-        self._call_id = started.call_sid
-        self._stream_sid = started.stream_sid
+        self._codec = codec
+        self._call_id = started.call_id
+        self._stream_id = started.stream_id
+        self._take_away = take_away
+        self._is_away = False
+        self.parties = parties
+        self.back_from = back_from
         self._limits = limits
         self._refused = 0
         self._waiting: asyncio.Timeout | None = None  # the reader's, while it waits for a message
@@ -79,16 +98,16 @@ class TwilioLine:
 
     @property
     def call_id(self) -> str:
-        """The call's SID."""
+        """The carrier's id of the call."""
         return self._call_id
 
     @property
     def has_marks(self) -> bool:
-        """Twilio returns every mark."""
+        """Both carriers return every mark."""
         return True
 
     async def receive(self) -> AsyncIterator[Inbound]:
-        """Everything Twilio sends, until `stop` or `hang_up`.
+        """Everything the carrier sends, until `stop` or `hang_up`.
 
         Raises LineLost when the stream ends in any other way, when no media comes for too long, or after fifty
         malformed messages.
@@ -120,7 +139,7 @@ class TwilioLine:
                 case wire.Dtmf(key=key):
                     yield KeyTone(key)
                 case wire.Stopped():
-                    self.over = True
+                    self.over = not self._is_away  # an errand ends the stream, and not the call
                     self.is_open = False
         if not self.over:
             raise LineLost("the stream was given up")
@@ -131,7 +150,7 @@ class TwilioLine:
             raise LineLost("the stream is over")
         try:
             async with asyncio.timeout(self._limits.send_within_s):
-                await self._socket.send_text(self._encode(command))
+                await self._socket.send_text(self._codec.encode(self._stream_id, command))
         except TimeoutError as late:
             self.is_open = False
             raise LineLost(f"a message was not taken within {self._limits.send_within_s} s") from late
@@ -139,8 +158,20 @@ class TwilioLine:
             self.is_open = False
             raise LineLost("the carrier closed the stream") from gone
 
+    async def leave(self, errand: Errand) -> None:
+        """Have the carrier run an errand, which ends this stream. Raises LineError if it will not."""
+        if self._take_away is None:
+            raise LineProtocolError("this carrier runs no errands")
+        self._is_away = True
+        try:
+            await self._take_away(errand)
+        except LineError:
+            self._is_away = False
+            raise
+        await self.close(NORMAL)
+
     async def hang_up(self) -> None:
-        """End the call: what Twilio asks next is answered with a hang-up."""
+        """End the call: what the carrier asks next is answered with a hang-up."""
         self.over = True
         await self.close(NORMAL)
 
@@ -155,26 +186,17 @@ class TwilioLine:
         self.break_off()
         await close_socket(self._socket, code, self._limits.send_within_s)
 
-    def _encode(self, command: Outbound) -> str:
-        match command:
-            case Play(mulaw=mulaw):
-                return wire.encode_media(self._stream_sid, mulaw)
-            case Mark(name=name):
-                return wire.encode_mark(self._stream_sid, name)
-            case _:
-                return wire.encode_clear(self._stream_sid)
-
     async def _next(self, until: float) -> wire.Message:
         """The next message of this stream. Raises TimeoutError at `until`, or once the line is closed."""
         try:
             async with asyncio.timeout_at(until) as self._waiting:
-                message = await _read(self._socket)
+                message = await _read(self._socket, self._codec)
         finally:
             self._waiting = None
         if isinstance(message, wire.Started):
             raise LineProtocolError("start came twice")
-        if not isinstance(message, wire.Connected | wire.Unknown) and message.stream_sid != self._stream_sid:
-            raise LineProtocolError("streamSid is not that of this stream")
+        if not isinstance(message, wire.Connected | wire.Unknown) and message.stream_id != self._stream_id:
+            raise LineProtocolError("the stream's id is not that of this stream")
         return message
 
     def _refuse(self, wrong: LineProtocolError) -> None:

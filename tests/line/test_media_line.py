@@ -12,9 +12,10 @@ from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from client_caller.errors import LineLost
+from client_caller.line.codec import Started
+from client_caller.line.media_line import MediaLine
 from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
-from client_caller.line.twilio_line import TwilioLine
-from client_caller.line.twilio_messages import Started
+from client_caller.line.twilio_messages import TwilioCodec
 from client_caller.settings import ServerSettings
 
 AUDIO = CallerAudio(b"\xff" * 160, 0.0)
@@ -330,7 +331,7 @@ class GoneSocket:
 @pytest.mark.parametrize("socket", [StuckSocket(), GoneSocket()])
 def test_a_message_that_cannot_be_delivered_loses_the_line_and_hanging_up_still_ends(socket: Any) -> None:
     async def main() -> None:
-        line = TwilioLine(socket, Started(STREAM, CALL, "AC1"), ServerSettings(send_within_s=0.01))
+        line = MediaLine(socket, TwilioCodec(), Started(STREAM, CALL, "AC1"), ServerSettings(send_within_s=0.01))
         with pytest.raises(LineLost):
             await line.send(Clear())
         with pytest.raises(LineLost, match="over"):
