@@ -23,7 +23,7 @@ from typing import Any, Final
 from client_caller.agent import Agent, load_agent
 from client_caller.app import running_engines
 from client_caller.conversation.policy import Manner
-from client_caller.house import manner_of
+from client_caller.manner import manner_of
 from client_caller.settings import Settings, load_settings
 from common import keep, origin
 from corpus import corpus_present

@@ -25,9 +25,9 @@ from client_caller.conversation.actions import Remember
 from client_caller.conversation.machine import Conversation
 from client_caller.engines import Engines
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
-from client_caller.house import manner_of
 from client_caller.line.protocol import Inbound, MarkReturned, Outbound
 from client_caller.line.simulated import SimulatedLine
+from client_caller.manner import manner_of
 from client_caller.records.flight import ActionEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.settings import HearingSettings, Settings

@@ -24,8 +24,8 @@ from client_caller.conversation.events import SpeechPaused, SpeechStarted, Trans
 from client_caller.conversation.machine import Conversation
 from client_caller.demo import render_with_espeak
 from client_caller.engines import Engines
-from client_caller.house import manner_of
 from client_caller.line.simulated import SimulatedLine
+from client_caller.manner import manner_of
 from client_caller.records.flight import Entry, EventEntry, FactEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.rehearsal.cast import QUESTIONS, SHORT_ANSWERS, spoken

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from client_caller.agent import Agent
+from client_caller.agent import Agent, AgentLimits
 from client_caller.audio.frame import FRAME_S, LINE_HZ
 from client_caller.audio.mulaw import encode
 from client_caller.call import Call
@@ -23,8 +23,8 @@ from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
 from client_caller.engines import Engines
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
-from client_caller.house import manner_of
 from client_caller.line.simulated import SimulatedLine
+from client_caller.manner import manner_of
 from client_caller.records.flight import ActionEntry, EventEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.records.replay import replay
@@ -41,7 +41,13 @@ REPLY = "We are open Monday to Friday, from eight to six."
 LONG = " ".join(f"{one}{other}" for one in "bdfgklmnprst" for other in ("an", "en", "in", "on", "un")) + "."
 """An answer of sixty words, which last twelve seconds."""
 
-AGENT = Agent(name="Anna", company="Brightline", greeting=GREETING, persona="You are Anna.")
+AGENT = Agent(
+    name="Anna",
+    company="Brightline",
+    greeting=GREETING,
+    persona="You are Anna.",
+    limits=AgentLimits(silence_s=60),  # many a script lets the caller say nothing for long
+)
 SETTINGS = Settings(_env_file=None, hearing=HearingSettings(interim_s=0))  # a script has one text for each pause
 
 _QUIET_S = 0.3

@@ -167,13 +167,17 @@ def test_nobody_hears_that_the_event_loop_stood_still_for_a_quarter_of_a_second(
     assert answer.ends - answer.begins == pytest.approx(WORD_S * answer.words, abs=0.001), "not a frame was missing"
 
 
-def test_a_key_does_not_disturb(tmp_path: Path) -> None:
+def test_keys_silence_the_agent_and_are_one_message_to_it(tmp_path: Path) -> None:
     async def script(caller: Caller) -> None:
-        caller.line.press("5")
-        await ask(caller)
+        await caller.hear(0.4)
+        for key in "12#":
+            caller.line.press(key)
+        await caller.hear_out()
 
     held = run(hold(script, tmp_path, engines()))
-    assert held.remembered[1:] == [Turn("caller", QUESTION), Turn("agent", REPLY)]
+    greeted, pressed, answered = held.remembered
+    assert greeted.cut_by == "caller"
+    assert (pressed, answered) == (Turn("caller", "[pressed 12]"), Turn("agent", REPLY))
 
 
 @pytest.mark.parametrize("line", [{"lose_marks": True}, {"mark_delay_s": 0.3}], ids=["lost", "delayed"])

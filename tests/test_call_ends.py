@@ -28,8 +28,8 @@ from client_caller.conversation.events import CallAnswered, HungUp, LineLost
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.transitions import Phase
 from client_caller.errors import LocalProtocolError
-from client_caller.house import manner_of
 from client_caller.line.simulated import SimulatedLine
+from client_caller.manner import manner_of
 from client_caller.records.flight import DeadlineEntry, EventEntry, FactEntry, read_record
 from client_caller.speaking.tone import tone
 from client_caller.thinking.scripted import ScriptedModel
@@ -214,6 +214,7 @@ def test_an_impossible_event_ends_the_call_with_that_error_and_no_other(tmp_path
         heart = Conversation(manner_of(AGENT, SETTINGS))
         heart.handle(CallAnswered(), 0.0)  # so that being answered again is impossible
         opened = Opened(tmp_path, SimulatedLine(), engines(), heart=heart)
+        opened.recording.start(0.0)
         with pytest.raises(ExceptionGroup) as raised:
             await opened.call.run()
         (error,) = raised.value.exceptions

@@ -9,12 +9,23 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from client_caller.errors import ConfigError
+from client_caller.outbound.opening import fill, opening_is_lawful
 
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """Text that will be spoken or read by the language model: never empty."""
@@ -52,10 +63,12 @@ class AgentVoice(BaseModel):
 
 
 class AgentLimits(BaseModel):
-    """Where the agent stops: seconds of a call, sentences and tokens of a reply."""
+    """Where the agent stops: seconds of a call, of the caller's silence before they are asked whether they are there;
+    sentences and tokens of a reply."""
 
     model_config = _FROZEN
     max_call_s: float = Field(600.0, gt=0, le=14_400)
+    silence_s: float = Field(10.0, ge=3, le=600)
     max_reply_sentences: int = Field(3, ge=1, le=20)
     max_reply_tokens: int = Field(120, ge=8, le=2_000)
 
@@ -66,7 +79,10 @@ class AgentPhrases(BaseModel):
     repeat: a turn could not be understood;  fillers: said by turns while an answer keeps the caller waiting;
     trouble, offer: no answer could be found, once and then again;  dropped: said first after a lost line, and then
     as_i_said with what the caller had not heard, or so_far with the caller's own unfinished words, or go_on;
-    goodbye: the call has lasted as long as it may;  busy, wait, dropped_for_good: spoken by the carrier's own voice.
+    goodbye: the call has lasted as long as it may;  still_there: the caller says nothing;  farewell: the last word of a
+    call that is ended for another reason;  opted_out: to who does not want to be called, and never will be again;
+    connecting, not_reached: before a transfer, and after one that nobody took;
+    busy, queued, wait, dropped_for_good: spoken by the carrier's own voice.
     """
 
     model_config = _FROZEN
@@ -82,16 +98,75 @@ class AgentPhrases(BaseModel):
     so_far: Sentence = "You were saying:"
     go_on: Sentence = "Please go on."
     goodbye: Sentence = "I am sorry, we have to end the call here. Goodbye."
+    still_there: Sentence = "Are you still there?"
+    farewell: Sentence = "Thank you for your time. Goodbye."
+    opted_out: Sentence = (
+        "I have noted that you do not want to be called, and you will not hear from us again. Goodbye."
+    )
+    connecting: Sentence = "One moment, please. I will connect you."
+    not_reached: Sentence = "I am sorry, nobody can take your call right now. Is there anything else I can do?"
     wait: Sentence = "One moment, please."
+    queued: Sentence = "All our lines are busy. Please hold, you will be answered as soon as possible."
     busy: Sentence = "All our lines are busy right now. Please call again in a few minutes. Goodbye."
     dropped_for_good: Sentence = "I am sorry, we have technical difficulties. Please call again later."
+
+
+class AgentRecording(BaseModel):
+    """What must come before a call may be recorded.
+
+    consent: "free", nothing;  "announced", `phrase` was heard to its end, and the caller has stayed;  "asked", `phrase`
+    asks, and the caller has said yes.
+    """
+
+    model_config = _FROZEN
+    consent: Literal["free", "announced", "asked"] = "free"
+    phrase: str = ""
+
+    @model_validator(mode="after")
+    def _phrase_is_there(self) -> Self:
+        if self.consent != "free" and not self.phrase.strip():
+            raise PydanticCustomError("phrase", "needs a phrase that the caller hears before it")
+        return self
+
+
+class AgentOutbound(BaseModel):
+    """What the agent says on calls that it places, after its `identity`.
+
+    purpose: which consent a call needs;  reason: why it calls;  message: left with an answering machine, none if empty;
+    screened: said to an assistant that asks on the callee's behalf why we call; empty: the reason;
+    menu_keys: pressed in a telephone menu; empty: the call ends there.
+    """
+
+    model_config = _FROZEN
+    purpose: Literal["informational", "marketing"] = "informational"
+    reason: Sentence
+    message: str = ""
+    screened: str = ""
+    menu_keys: Annotated[str, StringConstraints(pattern=r"[0-9*#A-DwW]{0,32}")] = ""
+
+
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]?$")]
+"""A key of a telephone, or none."""
+
+
+class AgentKeys(BaseModel):
+    """Keys with a meaning of their own: never to be called again; to speak with a human."""
+
+    model_config = _FROZEN
+    opt_out: Key = ""
+    human: Key = ""
 
 
 class Agent(BaseModel):
     """Everything the operator decides about the one who answers.
 
     hints: names and rare words that callers may say, for a transcriber that heeds them; the first hundred or so count.
-    transfer_to: who is rung up for the caller when the line to us keeps breaking; without it the call ends there.
+    identity: who is speaking, and that it is an AI; said first in every call, and again until it was heard;
+    transfer_to: who is rung up for a caller who wants a human, or when the line to us keeps breaking;
+    transfer_briefly: what that person is told before they take the call, with {words} for the caller's last words;
+    empty: the call simply rings there;  when_full: what becomes of a caller for whom there is no room.
+
+    Texts may hold variables of the call in braces; {agent} and {company} are always there.
     """
 
     model_config = _FROZEN
@@ -106,7 +181,47 @@ class Agent(BaseModel):
     voice: AgentVoice = AgentVoice()
     limits: AgentLimits = AgentLimits()
     phrases: AgentPhrases = AgentPhrases()
+    identity: str = ""
     transfer_to: PhoneNumber | None = None
+    transfer_briefly: str = ""
+    when_full: Literal["hang up", "queue", "call back", "forward"] = "hang up"
+    recording: AgentRecording = AgentRecording()
+    outbound: AgentOutbound | None = None
+    keys: AgentKeys = AgentKeys()
+
+    @field_validator("when_full")
+    @classmethod
+    def _can_forward(cls, when_full: str, info: ValidationInfo) -> str:
+        if when_full == "forward" and not info.data.get("transfer_to"):
+            raise PydanticCustomError("forward", "needs transfer_to, the number that callers are forwarded to")
+        return when_full
+
+    @field_validator("outbound")
+    @classmethod
+    def _says_who_calls(cls, outbound: AgentOutbound | None, info: ValidationInfo) -> AgentOutbound | None:
+        if outbound and (wrong := opening_is_lawful(info.data.get("identity", ""), info.data.get("company", ""))):
+            raise PydanticCustomError("identity", "needs a lawful identity: {wrong}", {"wrong": " ".join(wrong)})
+        return outbound
+
+
+def filled(agent: Agent, variables: Mapping[str, str], *, outbound: bool) -> Agent:
+    """The agent as it speaks in one call, its variables filled in. In `persona`, {name} is the agent's own name.
+
+    outbound: whether it is a call that we place; only then are the texts for such calls filled, too.
+    Raises MissingVariableError naming the variable that a text needs.
+    """
+    known = {**variables, "agent": agent.name, "company": agent.company}
+    changes: dict[str, object] = {
+        "identity": fill(agent.identity, known),
+        "persona": fill(agent.persona, {**known, "name": agent.name}),
+        "facts": tuple(fill(fact, known) for fact in agent.facts),
+    }
+    if not outbound:
+        return agent.model_copy(update={**changes, "greeting": fill(agent.greeting, known)})
+    if agent.outbound:
+        texts = {name: fill(getattr(agent.outbound, name), known) for name in ("reason", "message", "screened")}
+        changes["outbound"] = agent.outbound.model_copy(update=texts)
+    return agent.model_copy(update=changes)
 
 
 def load_agent(path: Path) -> Agent:
@@ -184,6 +299,16 @@ def _complaint(error: ErrorDetails, place: Place) -> str:
 
 def _fields_beside(place: Place) -> list[str]:
     """The fields that the table around `place` may have."""
-    table: Any = {"examples": Example, "voice": AgentVoice, "limits": AgentLimits, "phrases": AgentPhrases}
-    model = table.get(place[0], Agent) if len(place) > 1 else Agent
+    model = _TABLES.get(str(place[0]), Agent) if len(place) > 1 else Agent
     return list(model.model_fields)
+
+
+_TABLES: Final[dict[str, type[BaseModel]]] = {
+    "examples": Example,
+    "voice": AgentVoice,
+    "limits": AgentLimits,
+    "phrases": AgentPhrases,
+    "recording": AgentRecording,
+    "outbound": AgentOutbound,
+    "keys": AgentKeys,
+}

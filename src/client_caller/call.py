@@ -9,24 +9,26 @@ Rule: the heart decides, this file obeys. It is the only place that sees all roo
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from client_caller.agent import Agent
 from client_caller.audio.frame import LINE_HZ
 from client_caller.conversation import actions as do
 from client_caller.conversation import events as ev
 from client_caller.conversation.machine import Conversation
+from client_caller.conversation.transitions import Phase
 from client_caller.engines import Engines, EngineWork
-from client_caller.errors import EngineError, LineLost
+from client_caller.errors import EngineError, LineError, LineLost
 from client_caller.hearing.listener import Listener
-from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
+from client_caller.line.protocol import CallerAudio, Errand, KeyTone, Line, MarkReturned
+from client_caller.mouth import Mouth
 from client_caller.records.flight import FlightRecord, Plain
 from client_caller.records.recording import Recording
 from client_caller.settings import Settings
-from client_caller.speaking.playout import Playout, Send
+from client_caller.speaking.playout import Playout
 from client_caller.speaking.protocol import Speech
 
 log = logging.getLogger("client_caller.call")
-
 
 _ROUNDING_S = 1e-6
 """Waited past an instant, so that call time has surely reached it when the loop's time has."""
@@ -43,7 +45,10 @@ _SETTLES_SPEECH = ev.SpeechStarted | ev.EngineFailed | ev.LineLost | ev.HungUp
 class Call:
     """One call on one line. `run` holds it until it is over, or the line is lost.
 
-    since: the call time at which this line opened; more than 0 when the call had a line before."""
+    since: the call time at which this line opened; more than 0 when the call had a line before;
+    note: told of what must be kept of the call for ever;
+    ended: once it is over, the reason for which we ended it, empty when the caller did; None while it may go on.
+    """
 
     def __init__(
         self,
@@ -55,19 +60,21 @@ class Call:
         record: FlightRecord,
         recording: Recording,
         since: float = 0.0,
+        note: Callable[[do.Noted], None] = lambda what: None,
     ) -> None:
         self._line = line
         self._record = record
         self._recording = recording
         self._conversation = conversation
-        self._listener = Listener(engines.activity(), settings.hearing)
+        self._listener = Listener(engines.activity(), settings.hearing, beeps=bool(line.parties.order))
         self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s, marks=line.has_marks)
-        self._fillers = engines.fillers
         self._work = EngineWork(line.call_id, engines, agent, self._listener, self._happen, self._sound, self._fact)
+        self._mouth = Mouth(line, self._playout, engines.fillers, recording, self._listener)
+        self._note = note
         self._wake = asyncio.Event()
-        self._to_clear = False
-        self._to_fade: list[Send] = []
-        self._to_leave = False
+        self.ended: str | None = None
+        self._to_hang_up = False
+        self._errand: Errand | None = None  # for which the line is to be left
         self._sounding = False
         self._since = since
         self._zero_at = 0.0  # loop time of call time 0
@@ -82,17 +89,22 @@ class Call:
                 work = self._work
                 for task in (self._keep_time, work.find_words, work.judge_turns, work.think, work.speak):
                     tasks.create_task(task(), name=f"{self._line.call_id} {task.__name__}")
-                self._happen(ev.LineResumed() if self._since else ev.CallAnswered())
+                self._happen(ev.LineResumed(self._line.back_from) if self._since else ev.CallAnswered())
                 await self._listen()
         except* _CallOver:
-            end = ev.HungUp()
+            end, self.ended = ev.HungUp(), self.ended or ""
         except* LineLost as lost:
             self._fact("line lost", why=str(lost.exceptions[0]))
             log.warning("the line was lost", extra={"call": self._line.call_id})
         finally:
-            self._happen(end)
+            if isinstance(end, ev.HungUp) or self._conversation.phase is not Phase.RESUMING:  # the line was not left
+                self._happen(end)
             self._record.close()
             self._recording.close(self._now())
+
+    def tell(self, news: ev.OutsideNews) -> None:
+        """Take in what does not come over the line."""
+        self._happen(news)
 
     def _now(self) -> float:
         """Call time in seconds."""
@@ -113,7 +125,6 @@ class Call:
             self._step(progress, now)
 
     def _fact(self, name: str, **fields: Plain) -> None:
-        """Record what the heart need not know."""
         self._record.fact(self._now(), name, **fields)
 
     def _sound(self, say: do.Say, speech: Speech | None) -> None:
@@ -142,37 +153,28 @@ class Call:
                     self._work.order(action)
                 case do.CloseTurn():
                     self._listener.close_turn()
-                case do.PlayFiller():
-                    self._play_filler(action)
+                case do.PlayFiller(reply=reply, piece=piece, text=text):
+                    if not self._mouth.interject(action):
+                        self._work.order(do.Say(reply, piece, text))
                 case do.Release(reply=reply):
                     self._playout.release(reply)
                 case do.CancelReply(reply=reply):
                     self._work.cancel_reply()
                     self._playout.drop(reply)
                 case do.Hush():
-                    self._silence(now)
-                    self._to_fade = self._playout.hush(now)
-                    self._listener.agent_hushed()
+                    self._mouth.hush(now)
                 case do.GoOn():
                     self._playout.go_on()
                 case do.ClearPlayout():
-                    self._silence(now)
-                    self._playout.clear(now)
-                case do.HangUp():
-                    self._to_leave = True
-                case do.Remember():
-                    pass  # it stands in the record
-
-    def _silence(self, now: float) -> None:
-        self._to_clear = True
-        self._recording.cut(now)
-        self._listener.agent_silenced(now)
-
-    def _play_filler(self, said: do.PlayFiller) -> None:
-        if speeches := self._fillers.sound(said.text):
-            self._playout.interject(said.reply, said.piece, said.text, speeches)
-        else:
-            self._work.order(do.Say(said.reply, said.piece, said.text))
+                    self._mouth.clear(now)
+                case do.StartRecording():
+                    self._recording.start(now)
+                case do.Note(what=what):
+                    self._note(what)
+                case do.SendKeys() | do.Transfer():
+                    self._errand = action
+                case do.HangUp(reason=reason):
+                    self._to_hang_up, self.ended = True, reason
 
     # What runs beside it, one task each.
 
@@ -217,11 +219,13 @@ class Call:
             for late in self._playout.overdue(now):
                 self._happen(late)
             self._meet_deadline(now)
-            await self._send_due(now)
+            await self._mouth.send_due(now)
             self._notice_sound(self._now())
-            if self._to_leave:
+            if self._to_hang_up:
                 await self._line.hang_up()
                 raise _CallOver
+            if errand := self._errand:
+                await self._leave(errand)
             ends_at = self._playout.ends_at if self._sounding else None
             instants = [self._conversation.deadline, self._playout.next_due(self._now()), ends_at]
             next_at = min((at for at in instants if at is not None), default=None)
@@ -236,15 +240,11 @@ class Call:
             self._sounding = sounding
             self._happen(ev.Sounding(sounding))
 
-    async def _send_due(self, now: float) -> None:
-        if self._to_clear:
-            self._to_clear = False
-            await self._line.send(Clear())
-        faded, self._to_fade = self._to_fade, []
-        for command in (*faded, *self._playout.due(now)):
-            if isinstance(command, Send):
-                self._recording.agent(command.plays_at, command.mulaw)
-                self._listener.agent_plays(command.mulaw, command.plays_at)
-                await self._line.send(Play(command.mulaw))
-            else:
-                await self._line.send(Mark(command.name))
+    async def _leave(self, errand: Errand) -> None:
+        """Give the line to the carrier for an errand. If it will not have it, the call has come back already."""
+        self._errand = None
+        try:
+            await self._line.leave(errand)
+        except LineError as refusal:
+            self._fact("errand refused", why=str(refusal))
+            self._happen(ev.LineResumed("failed"))

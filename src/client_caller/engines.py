@@ -6,9 +6,9 @@ Rule: an engine's failure becomes an event. What a withdrawn order still yields 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -60,7 +60,8 @@ def _set_event() -> asyncio.Event:
 class Engines:
     """One of each; all calls of a process share them. `activity` makes the part that remembers one call.
 
-    warm: set when nothing is read or loaded any more that would compete with a call.
+    warm: set when nothing is read or loaded any more that would compete with a call;
+    voices: makes the voice and the bank of phrases of another agent; without it all agents sound alike.
     """
 
     activity: Callable[[], VoiceActivity]
@@ -70,6 +71,14 @@ class Engines:
     voice: Voice
     fillers: Fillers = field(default_factory=Fillers)
     warm: asyncio.Event = field(default_factory=_set_event)
+    voices: Callable[[Agent], Awaitable[tuple[Voice, Fillers]]] | None = None
+
+    async def speaking_as(self, agent: Agent) -> "Engines":
+        """The same engines with this agent's voice."""
+        if self.voices is None:
+            return self
+        voice, fillers = await self.voices(agent)
+        return replace(self, voice=voice, fillers=fillers)
 
 
 class EngineWork:

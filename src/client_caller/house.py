@@ -8,18 +8,30 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
+from typing import Final, Protocol
 
-from client_caller.agent import Agent
+from client_caller.agent import Agent, filled
+from client_caller.book import CallBook, Keep, wall_clock
 from client_caller.call import Call
+from client_caller.conversation import events as ev
 from client_caller.conversation.events import HungUp
 from client_caller.conversation.machine import Conversation
-from client_caller.conversation.policy import Manner
 from client_caller.conversation.transitions import Phase
 from client_caller.engines import Engines
 from client_caller.errors import ConfigError
-from client_caller.line.protocol import Line, News, Past, Phrases
+from client_caller.ledger.entries import CallNoted, CallReached
+from client_caller.line.protocol import (
+    AnswererFound,
+    CallBackWanted,
+    Line,
+    News,
+    Past,
+    Phrases,
+    RecordingKept,
+    StateReached,
+)
+from client_caller.manner import manner_of
 from client_caller.records.flight import FlightRecord, Header
 from client_caller.records.journal import find_journal
 from client_caller.records.recording import Recording
@@ -36,14 +48,40 @@ _LINGER_S: Final = 1.0
 """Seconds after a hand-over in which whoever asks for the next step is told when to come back, and is not refused."""
 
 
-class House:
-    """Where calls are answered. It is the desk of every line. Without engines it takes no lines yet."""
+class Orders(Protocol):
+    """Where it stands what our own calls are about."""
 
-    def __init__(self, settings: Settings, agent: Agent, engines: Engines | None = None) -> None:
+    def agent_of(self, order_id: str) -> Agent | None:
+        """The agent that speaks in this call, its variables filled in; None when nobody knows of the order."""
+
+    def hear_of(self, news: News) -> None:
+        """Take note of what a carrier tells; returns at once, and never raises."""
+
+    def ended(self, order_id: str, outcome: str) -> None:
+        """A call was held, and this is how it went."""
+
+
+class House:
+    """Where calls are answered. It is the desk of every line. Without engines it takes no lines yet.
+
+    keep: the ledger's;  orders: None when we place no calls.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        agent: Agent,
+        engines: Engines | None = None,
+        keep: Keep = lambda entry: None,
+        orders: Orders | None = None,
+    ) -> None:
         self.settings = settings
         self.agent = agent
+        self.orders = orders
+        self._keep = keep
         self._engines = engines
         self._lines: dict[str, Line] = {}  # of running calls, by call
+        self._calls: dict[str, Call] = {}
         self._when_empty: Callable[[], None] | None = None  # set while no new call is taken
         self._is_leaving = False
         self._linger_s = 0.0
@@ -51,8 +89,10 @@ class House:
     @property
     def phrases(self) -> Phrases:
         """What a caller hears who cannot be helped."""
-        phrases = self.agent.phrases
-        return Phrases(phrases.busy, phrases.wait, phrases.dropped_for_good, self.agent.transfer_to)
+        agent, phrases = self.agent, self.agent.phrases
+        return Phrases(
+            phrases.busy, phrases.wait, phrases.dropped_for_good, agent.transfer_to, agent.when_full, phrases.queued
+        )
 
     @property
     def ask_again_s(self) -> int:
@@ -68,7 +108,25 @@ class House:
 
     def hear_of(self, news: News) -> None:
         """Take note of what a carrier tells."""
-        log.info("the carrier tells", extra={"call": news.call_id, "what": type(news).__name__})
+        match news:
+            case StateReached(call_id=call_id, state=state, duration_s=duration_s, why=why):
+                self._keep(CallReached(call_id, wall_clock(), state, duration_s, why))
+            case RecordingKept(call_id=call_id, recording_id=recording_id):
+                self._keep(CallNoted(call_id, wall_clock(), "the carrier kept a recording", recording_id))
+            case AnswererFound(call_id=call_id, who=who):
+                self._keep(CallNoted(call_id, wall_clock(), "the carrier's verdict on who answered", who))
+                self.tell(call_id, ev.AnswererFound(who))
+            case CallBackWanted(call_id=call_id):
+                self._keep(CallNoted(call_id, wall_clock(), "a call back was promised"))
+        if self.orders:
+            self.orders.hear_of(news)
+
+    def tell(self, call_id: str, news: ev.OutsideNews) -> bool:
+        """Have a running call take in what does not come over its line. Whether there is such a call."""
+        call = self._calls.get(call_id)
+        if call:
+            call.tell(news)
+        return call is not None
 
     def open(self, engines: Engines) -> None:
         """Take lines from now on."""
@@ -121,7 +179,7 @@ class House:
             journal = find_journal(self.settings.records.folder, call_id)
             if journal is None:
                 return None
-            ended_s_ago = gap_s(journal, datetime.now(UTC))
+            ended_s_ago = gap_s(journal, wall_clock())
         except (ConfigError, ValueError) as wrong:
             log.warning("a record cannot be read", extra={"call": call_id, "why": str(wrong)})
             return None
@@ -129,11 +187,11 @@ class House:
         return Past(journal.is_over, tuple(ended_s_ago + journal.ends_at - at for at in lost_at))
 
     async def _hold(self, line: Line) -> None:
-        now, records = datetime.now(UTC), self.settings.records
+        now, records = wall_clock(), self.settings.records
         resumed = await resume_call(records.folder, line.call_id, now, audio=records.audio)
         if resumed is None:
             log.info("a call began", extra={"call": line.call_id})
-            await self._new_call(line, now).run()
+            await self._new_call(line, now)
         elif resumed.conversation.phase is Phase.ENDED:  # it was lost in the instant of being hung up
             resumed.record.event(resumed.since, HungUp())
             resumed.record.close()
@@ -141,41 +199,56 @@ class House:
             await line.hang_up()
         else:
             log.info("a call goes on", extra={"call": line.call_id, "at_s": round(resumed.since, 1)})
+            book = CallBook(self._keep, line.call_id, line.parties, resumed.noted)
             old = resumed.conversation, resumed.record, resumed.recording
-            await self._call(line, *old, resumed.since).run()
+            await self._run(line, self._agent_of(line), book, *old, resumed.since)
 
-    def _new_call(self, line: Line, began: datetime) -> Call:
+    async def _new_call(self, line: Line, began: datetime) -> None:
+        agent, outbound = self._agent_of(line), bool(line.parties.order)
         folder = self.settings.records.folder / f"{began:%Y%m%dT%H%M%S%f}-{line.call_id}"
-        manner = manner_of(self.agent, self.settings)
-        header = Header(line.call_id, f"{began:%Y-%m-%dT%H:%M:%SZ}", self.agent.name, asdict(manner))
+        manner = manner_of(agent, self.settings, outbound=outbound)
+        header = Header(line.call_id, f"{began:%Y-%m-%dT%H:%M:%SZ}", agent.name, asdict(manner))
         record = FlightRecord(folder / "record.jsonl", header)
         recording = Recording(folder / "call.wav" if self.settings.records.audio else None)
         if not line.has_marks:
             record.fact(0.0, "this carrier returns no marks: what was heard is told by the clock")
-        return self._call(line, Conversation(manner), record, recording)
+        book = CallBook(self._keep, line.call_id, line.parties)
+        book.begin(agent.name, str(folder))
+        await self._run(line, agent, book, Conversation(manner), record, recording)
 
-    def _call(
-        self, line: Line, heart: Conversation, record: FlightRecord, recording: Recording, since: float = 0.0
-    ) -> Call:
+    def _agent_of(self, line: Line) -> Agent:
+        """Who speaks. Raises ConfigError for a call of ours that nobody knows of."""
+        order = line.parties.order
+        if not order:
+            return filled(self.agent, {}, outbound=False)
+        if self.orders and (agent := self.orders.agent_of(order)):
+            return agent
+        raise ConfigError(f"the order {order} is not known here: it was not placed by this installation")
+
+    async def _run(
+        self,
+        line: Line,
+        agent: Agent,
+        book: CallBook,
+        heart: Conversation,
+        record: FlightRecord,
+        recording: Recording,
+        since: float = 0.0,
+    ) -> None:
         assert self._engines is not None  # otherwise no line is taken
-        return Call(line, self._engines, heart, self.agent, self.settings, record, recording, since)
+        engines = await self._engines.speaking_as(agent)
+        call = Call(line, engines, heart, agent, self.settings, record, recording, since, book.note)
+        self._calls[line.call_id] = call
+        try:
+            await call.run()
+        finally:
+            del self._calls[line.call_id]
+            self._conclude(line, book, call)
 
-
-def manner_of(agent: Agent, settings: Settings) -> Manner:
-    """How this agent converses, of agent file and settings."""
-    return Manner(
-        greeting=agent.greeting,
-        repeat=agent.phrases.repeat,
-        trouble=agent.phrases.trouble,
-        goodbye=agent.phrases.goodbye,
-        offer=agent.phrases.offer,
-        fillers=agent.phrases.fillers,
-        dropped=agent.phrases.dropped,
-        as_i_said=agent.phrases.as_i_said,
-        so_far=agent.phrases.so_far,
-        go_on=agent.phrases.go_on,
-        language=agent.language,
-        quick_s=settings.turn.quick_s,
-        patient_s=settings.turn.patient_s,
-        max_call_s=agent.limits.max_call_s,
-    )
+    def _conclude(self, line: Line, book: CallBook, call: Call) -> None:
+        """Keep how the call went, unless it may go on on another line."""
+        if call.ended is None:
+            return
+        outcome = book.end(call.ended)
+        if self.orders and line.parties.order:
+            self.orders.ended(line.parties.order, outcome)

@@ -19,6 +19,7 @@ from client_caller.conversation.actions import Action
 from client_caller.conversation.events import LineLost
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
+from client_caller.conversation.transitions import Phase
 from client_caller.errors import ClientCallerError, ConfigError
 from client_caller.records.flight import FlightRecord
 from client_caller.records.journal import Journal, find_journal
@@ -51,12 +52,13 @@ _UNFIT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A call to go on with. since: the call time of now, in seconds."""
+    """A call to go on with. since: the call time of now, in seconds;  noted: what the ledger was told of it."""
 
     conversation: Conversation
     record: FlightRecord
     recording: Recording
     since: float
+    noted: Sequence[str] = ()
 
 
 async def resume_call(records: Path, call_id: str, now: datetime, *, audio: bool) -> Resumption | None:
@@ -67,17 +69,20 @@ async def resume_call(records: Path, call_id: str, now: datetime, *, audio: bool
             return None
         since = max(journal.ends_at + gap_s(journal, now), _A_MOMENT_S)
         heart, unwritten = await _heart_of(journal)
-        lost = [] if journal.is_lost else heart.handle(LineLost(), journal.ends_at)
+        is_known = heart.phase is Phase.RESUMING  # that the line is gone: it was lost, or left for an errand
+        lost = [] if is_known else heart.handle(LineLost(), journal.ends_at)
     except _UNFIT:
         log.warning("a call could not be resumed", extra={"call": call_id}, exc_info=True)
         return None
     record = FlightRecord.resume(journal.path)
     _write(record, journal.steps[-1].at, unwritten)
-    if not journal.is_lost:
+    if not is_known:
         record.event(journal.ends_at, LineLost())
         _write(record, journal.ends_at, lost)
-    recording = Recording.resume(journal.path.with_name("call.wav") if audio else None, since)
-    return Resumption(heart, record, recording, since)
+    recording = Recording(journal.path.with_name("call.wav") if audio else None)
+    if journal.may_record:
+        recording.go_on(since)
+    return Resumption(heart, record, recording, since, journal.noted)
 
 
 def gap_s(journal: Journal, now: datetime) -> float:

@@ -16,6 +16,7 @@ from client_caller.conversation.actions import (
     Remember,
     Say,
     ScoreTurn,
+    StartRecording,
     StartReply,
     Transcribe,
     Turn,
@@ -43,7 +44,7 @@ from client_caller.errors import LocalProtocolError
 
 def test_the_greeting_is_said_at_once() -> None:
     script = Script()
-    assert script.happen(CallAnswered()) == [Say(1, 0, MANNER.greeting), Release(1)]
+    assert script.happen(CallAnswered()) == [StartRecording(), Say(1, 0, MANNER.greeting), Release(1)]
 
 
 def test_a_pause_asks_for_the_words_at_once_and_a_little_later_for_verdicts() -> None:
@@ -462,7 +463,7 @@ def test_a_voice_cannot_fail_at_a_reply_that_has_no_word_yet() -> None:
 
 
 def test_the_call_ends_after_its_longest_time_when_the_goodbye_was_heard() -> None:
-    script = Script(Manner("Hello.", "Again?", "Sorry.", "Goodbye now.", max_call_s=60.0))
+    script = Script(Manner("Hello.", "Again?", "Sorry.", "Goodbye now.", max_call_s=60.0, silence_s=90.0))
     script.answer_and_greet()
     assert Say(2, 0, "Goodbye now.") in script.wait(60.0)
     assert script.happen(SpeechStarted(60.0)) == []

@@ -33,8 +33,44 @@ def loud_stretch(channel: NDArray[np.int16]) -> tuple[float, float]:
     return where[0] / LINE_HZ, (where[-1] + 1) / LINE_HZ
 
 
-def test_the_caller_is_left_the_agent_right_and_gaps_are_silence(tmp_path: Path) -> None:
+def started(path: Path | None) -> Recording:
+    recording = Recording(path)
+    recording.start(0.0)
+    return recording
+
+
+def resumed(path: Path | None, now: float) -> Recording:
+    recording = Recording(path)
+    recording.go_on(now)
+    return recording
+
+
+def test_nothing_is_kept_before_it_is_started_not_even_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    recording = Recording(path)
+    recording.caller(1.9, FRAME * 10)
+    recording.agent(1.9, FRAME * 10)
+    recording.advance(2.0)
+    assert not path.exists()
+    recording.start(2.0)
+    recording.start(2.5)
+    recording.caller(3.0, FRAME)
+    recording.close(4.0)
+    sound = played(path)
+    assert len(sound) == 4 * LINE_HZ
+    assert loud_stretch(sound[:, 0]) == (3.0, 3.02)
+    assert not sound[:, 1].any()
+
+
+def test_a_recording_that_was_never_started_leaves_no_file(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "call.wav")
+    recording.caller(1.0, FRAME)
+    recording.close(2.0)
+    assert not (tmp_path / "call.wav").exists()
+
+
+def test_the_caller_is_left_the_agent_right_and_gaps_are_silence(tmp_path: Path) -> None:
+    recording = started(tmp_path / "call.wav")
     recording.caller(0.5, FRAME)
     recording.agent(1.25, FRAME)
     recording.close(3.0)
@@ -46,7 +82,7 @@ def test_the_caller_is_left_the_agent_right_and_gaps_are_silence(tmp_path: Path)
 
 
 def test_a_barge_in_drops_what_the_carrier_had_not_yet_played(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "call.wav")
+    recording = started(tmp_path / "call.wav")
     for number in range(100):
         at = number * FRAME_S
         recording.agent(at + 0.28, FRAME)
@@ -60,14 +96,14 @@ def test_a_barge_in_drops_what_the_carrier_had_not_yet_played(tmp_path: Path) ->
 
 
 def test_what_was_not_played_when_the_call_ended_is_not_kept(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "call.wav")
+    recording = started(tmp_path / "call.wav")
     recording.agent(0.9, bytes([LOUD]) * LINE_HZ)
     recording.close(1.0)
     assert loud_stretch(played(tmp_path / "call.wav")[:, 1]) == (0.9, 1.0)
 
 
 def test_a_crash_leaves_a_file_that_plays_up_to_about_a_second_before(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "call.wav")
+    recording = started(tmp_path / "call.wav")
     assert len(played(tmp_path / "call.wav")) == 0
     for number in range(500):
         recording.caller(number * FRAME_S, FRAME)
@@ -79,7 +115,7 @@ def test_a_crash_leaves_a_file_that_plays_up_to_about_a_second_before(tmp_path: 
 
 
 def test_six_minutes_of_silence_are_six_minutes_long(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "call.wav")
+    recording = started(tmp_path / "call.wav")
     recording.caller(0.0, FRAME)
     recording.advance(360.0)
     recording.caller(360.0, FRAME)
@@ -90,7 +126,7 @@ def test_six_minutes_of_silence_are_six_minutes_long(tmp_path: Path) -> None:
 
 
 def test_sound_from_before_the_call_or_far_ahead_does_no_harm(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "call.wav")
+    recording = started(tmp_path / "call.wav")
     recording.caller(-0.01, FRAME)
     recording.caller(-5.0, FRAME)
     recording.caller(1e6, FRAME)
@@ -99,7 +135,7 @@ def test_sound_from_before_the_call_or_far_ahead_does_no_harm(tmp_path: Path) ->
 
 
 def test_a_full_disk_ends_the_recording_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    recording = Recording(Path("/dev/full"))
+    recording = started(Path("/dev/full"))
     for number in range(200):
         recording.caller(number * FRAME_S, FRAME)
         recording.advance(number * FRAME_S)
@@ -114,7 +150,7 @@ def test_writing_in_passing_changes_nothing_of_what_is_kept(
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
     expected = np.zeros(6 * LINE_HZ, np.int16)
-    recording = Recording(folder / "any.wav")
+    recording = started(folder / "any.wav")
     for frame, length, code in sorted(chunks, key=lambda chunk: chunk[0]):
         sound = bytes([code]) * (length * FRAME_SAMPLES)
         start = frame * 10 * FRAME_SAMPLES // 2
@@ -128,7 +164,7 @@ def test_writing_in_passing_changes_nothing_of_what_is_kept(
 @pytest.mark.parametrize("torn", [0, 1, 3])
 def test_a_recording_goes_on_where_a_kill_left_it_and_the_gap_is_silence(tmp_path: Path, torn: int) -> None:
     path = tmp_path / "call.wav"
-    killed = Recording(tmp_path / "killed.wav")
+    killed = started(tmp_path / "killed.wav")
     for number in range(200):
         killed.caller(number * FRAME_S, FRAME)
         killed.advance(number * FRAME_S)
@@ -138,7 +174,7 @@ def test_a_recording_goes_on_where_a_kill_left_it_and_the_gap_is_silence(tmp_pat
     with path.open("ab") as file:  # written, and not yet promised by the header
         file.write(b"\x10\x20\x30\x40" * 80 + b"\x50" * torn)
 
-    recording = Recording.resume(path, 10.0)
+    recording = resumed(path, 10.0)
     assert len(played(path)) == 10 * LINE_HZ
     recording.agent(10.5, FRAME)
     recording.close(11.0)
@@ -157,7 +193,7 @@ def test_a_recording_of_which_nothing_is_left_begins_with_silence(tmp_path: Path
     path = tmp_path / "call.wav"
     if left is not None:
         path.write_bytes(left)
-    recording = Recording.resume(path, 2.0)
+    recording = resumed(path, 2.0)
     recording.caller(2.0, FRAME)
     recording.close(3.0)
     sound = played(path)
@@ -166,8 +202,8 @@ def test_a_recording_of_which_nothing_is_left_begins_with_silence(tmp_path: Path
 
 
 def test_an_hour_of_silence_takes_no_room_on_the_disk(tmp_path: Path) -> None:
-    Recording(tmp_path / "call.wav").close(1.0)
-    Recording.resume(tmp_path / "call.wav", 3_600.0).close(3_600.5)
+    started(tmp_path / "call.wav").close(1.0)
+    resumed(tmp_path / "call.wav", 3_600.0).close(3_600.5)
     assert len(played(tmp_path / "call.wav")) == 3_600.5 * LINE_HZ
     assert (tmp_path / "call.wav").stat().st_blocks * 512 < 1e6
 
@@ -175,7 +211,7 @@ def test_an_hour_of_silence_takes_no_room_on_the_disk(tmp_path: Path) -> None:
 def test_a_recording_that_cannot_be_gone_on_with_ends_with_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recording = Recording.resume(tmp_path, 1.0)  # a folder
+    recording = resumed(tmp_path, 1.0)  # a folder
     recording.caller(1.0, FRAME)
     recording.close(2.0)
     assert recording.failed

@@ -31,6 +31,7 @@ class Answering:
 
     def __init__(self, manner: Manner, memory: Memory, words: CallerWords) -> None:
         self.reply: Reply | None = None
+        self.first: list[str] = []  # phrases that must be heard before anything else is
         self._manner = manner
         self._memory = memory
         self._words = words
@@ -70,7 +71,9 @@ class Answering:
         assert reply is not None
         reply.released, reply.moved_at = True, now
         reply.awaited_since = now if reply.pieces or awaited_since is None else awaited_since
-        return [Release(reply.number)]
+        unsaid = [text for text in self.first if text not in reply.pieces]
+        bridges = [action for text in reversed(unsaid) for action in self.bridge(now, text)]
+        return [Release(reply.number), *bridges]
 
     def go_on(self, now: float) -> list[Action]:
         """Let the caller hear it on."""

@@ -59,6 +59,11 @@ class CallerWords:
         """The agent takes the floor; what comes next is decoded anew."""
         self.carried, self._newest = self.turn, ""
 
+    def tell(self, text: str) -> None:
+        """The caller has told this in another way than by voice; it follows what was said."""
+        self.close()
+        self.carried = " ".join(filter(None, (self.carried, text)))
+
     def settle(self) -> Turn:
         """All of it becomes history. Returns the addition."""
         said, self.carried, self._newest = self.turn, "", ""

@@ -124,13 +124,62 @@ class LineLost:
 
 @dataclass(frozen=True, slots=True)
 class LineResumed:
-    """A fresh stream of the same call is open both ways."""
+    """A stream of the same call is open both ways again.
+
+    back_from: how the errand ended that the call was on ("keys", "busy", "no-answer", "declined", "failed"); empty when
+    the line had been lost.
+    """
+
+    back_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswererFound:
+    """The carrier says who has answered: "human", "machine" (a greeting plays), "machine done" (it is over), "fax"."""
+
+    who: Literal["human", "machine", "machine done", "fax", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Beeped:
+    """A tone that is no voice ended at `at`: of an answering machine, or of a fax."""
+
+    at: float
+    kind: Literal["beep", "fax"] = "beep"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOrdered:
+    """Somebody outside the conversation wants the caller connected to a telephone.
+
+    to: empty for the one that the agent file names;  briefing: empty for what the conversation gives.
+    """
+
+    to: str = ""
+    briefing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeysOrdered:
+    """Somebody outside the conversation wants keys pressed."""
+
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpOrdered:
+    """Somebody outside the conversation wants it ended, after a goodbye; `reason` is for the record."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
     """The call is over, whoever ended it."""
 
+
+OutsideNews = AnswererFound | TransferOrdered | KeysOrdered | HangUpOrdered
+"""What reaches a call by another way than its line."""
 
 Event = (
     CallAnswered
@@ -148,5 +197,10 @@ Event = (
     | EngineFailed
     | LineLost
     | LineResumed
+    | AnswererFound
+    | Beeped
+    | TransferOrdered
+    | KeysOrdered
+    | HangUpOrdered
     | HungUp
 )

@@ -6,7 +6,11 @@ Rule: history is settled late: the caller's words when the first word of an answ
 
 The caller's open turn is kept in `caller_words.py`, a silence of the caller in `pause.py`, a sound of the caller over
 the agent's voice in `barge_in.py`, the agent's reply in `answering.py`. Here stands what leads from one to the other.
+What a call is about beyond that, from its opening to its end, is the business of `course.py`.
 """
+
+from collections.abc import Callable
+from math import inf
 
 from client_caller.conversation import actions as do
 from client_caller.conversation import events as ev
@@ -18,42 +22,42 @@ from client_caller.conversation.languages import LANGUAGES
 from client_caller.conversation.memory import Memory
 from client_caller.conversation.pause import DRAFTS_AT_MOST, SPOKEN_S, Pause
 from client_caller.conversation.policy import UNKNOWN, Manner
-from client_caller.conversation.resuming import Interrupted, interrupted, taken_up
 from client_caller.conversation.transitions import Phase
 
 Actions = list[do.Action]
 
 
 class Floor:
-    """Decides for one conversation. `phase` says who has the floor."""
+    """Decides for one conversation who has the floor. `phase` says who has it.
 
-    def __init__(self, manner: Manner) -> None:
+    on_turn: asked when a turn of the caller is judged over what is to be done about it; None: it is answered.
+    bound: what the agent says is said to its end, whoever speaks meanwhile.
+    """
+
+    def __init__(self, manner: Manner, on_turn: Callable[[float], Actions | None]) -> None:
         self.phase = Phase.RINGING
+        self.bound = False
+        self.memory = Memory()
         self._manner = manner
+        self._on_turn = on_turn
         self._language = LANGUAGES[manner.language]
-        self._memory = Memory()
-        self._words = CallerWords(self._memory, self._language)
-        self.agent = Answering(manner, self._memory, self._words)
-        self._ends_at = 0.0  # call time at which the call has lasted long enough
+        self.words = CallerWords(self.memory, self._language)
+        self.agent = Answering(manner, self.memory, self.words)
         self._habits = Habits()
         self.pause = Pause(0, 0.0)
         self._drafts = 0
         self._asked_again = False  # and no word was understood since
         self.overlap: Overlap | None = None  # a sound of the caller over the agent's voice
         self._false_alarms = 0  # in this answer
-        self._interrupted = Interrupted()  # by the loss of the line
-        self._leaving = ""  # the reason, once the goodbye is being said
 
-    def next_deadline(self) -> float | None:
-        """The call time at which something is due if nothing happens before; None when nobody waits for anything."""
-        if self.phase in (Phase.RINGING, Phase.RESUMING, Phase.ENDED):
-            return None
-        due = [self._ends_at]
-        if self.phase is Phase.PAUSED and not self._leaving:
+    def next_deadline(self) -> float:
+        """The call time at which something is due if nothing happens before; infinite when nothing is."""
+        due = [inf]
+        if self.phase is Phase.PAUSED and not self.bound:
             due.append(self.pause.due_at(self._manner, self._habits.slower))
         if self.phase is Phase.HUSHED and self.overlap:
             due.append(self.overlap.due_at)
-        if self.phase in (Phase.THINKING, Phase.SPEAKING) and not self._leaving:
+        if self.phase in (Phase.THINKING, Phase.SPEAKING) and not self.bound:
             due += self.agent.filler_at, self.agent.stuck_at
         return min(due)
 
@@ -62,9 +66,6 @@ class Floor:
     def on_event(self, event: ev.Event, now: float) -> Actions:
         """What to do about an event that the phase admits."""
         match event:
-            case ev.CallAnswered():
-                self._ends_at = now + self._manner.max_call_s
-                return self._say([self._manner.greeting], now)
             case ev.SpeechStarted(at=at):
                 return self._on_speech(at, now)
             case ev.SpeechPaused():
@@ -87,18 +88,12 @@ class Floor:
                 self.agent.sounds(on, now)
             case ev.EngineFailed():
                 return self._on_failure(event, now)
-            case ev.LineLost():
-                return self._on_line_lost(now)
-            case ev.LineResumed():
-                return self._on_line_resumed(now)
-            case ev.HungUp():
-                return self._on_hung_up()
-        return []  # a key pressed means nothing yet
+            case _:
+                pass
+        return []
 
     def on_deadline(self, now: float) -> Actions:
         """What to do now that `next_deadline` has come."""
-        if now >= self._ends_at:
-            return self._hang_up() if self._leaving else self._take_leave("the call lasted as long as it may", now)
         if self.phase is Phase.HUSHED:
             return self._judge_by_length(now)
         if self.phase is Phase.PAUSED:
@@ -108,10 +103,43 @@ class Floor:
         self.phase = Phase.SPEAKING
         return self.agent.bridge(now)
 
+    # What the course of the call asks for.
+
+    def say(self, phrases: list[str], now: float) -> Actions:
+        """Say phrases that need no language model."""
+        return self._take_floor(self.agent.say(phrases, now))
+
+    def answer(self, history: tuple[do.Turn, ...], bridge: str, now: float) -> Actions:
+        """Say a phrase, and behind it the answer that is due to this history."""
+        actions = [*self.agent.start(history), *self.agent.release(now)]
+        return self._take_floor([*actions, *self.agent.bridge(now, bridge)])
+
+    def cede(self) -> Actions:
+        """Break off whatever the agent says or is about to say, and take the caller's words as they are."""
+        cleared: Actions = [do.ClearPlayout()] if self.agent.is_released else []
+        self.overlap = None
+        return [*cleared, *self.agent.drop("caller"), self.close_turn()]
+
+    def take_words(self, text: str, now: float) -> Actions:
+        """The caller has told something without a voice, and waits for an answer."""
+        self.words.tell(text)
+        actions = self._drop_outdated_draft()
+        self.pause = Pause(self.pause.number + 1, now, self.memory.said_by_agent)
+        return [*actions, *self.commit(now)]
+
+    def interrupt(self) -> Actions:
+        """The caller wants the floor, without a voice."""
+        return self._yield_floor() if self.agent.is_released else []
+
+    def close_turn(self) -> do.Action:
+        """What the caller says from now on is decoded by itself."""
+        self.words.close()
+        return do.CloseTurn()
+
     # The caller has the floor.
 
     def _on_speech(self, at: float, now: float) -> Actions:
-        if self._leaving:
+        if self.bound:
             return []
         if self.phase in (Phase.SPEAKING, Phase.HUSHED):
             return self._on_overlap(now)
@@ -126,16 +154,16 @@ class Floor:
         return actions
 
     def _on_interim(self, text: str) -> Actions:
-        self._words.decoded(text)
+        self.words.decoded(text)
         actions = self._drop_outdated_draft()
-        if self._words.verdict() is None:
+        if self.words.verdict() is None:
             actions.append(self._read_ahead())
         return actions
 
     def _on_pause(self, event: ev.SpeechPaused, now: float) -> Actions:
         if self.phase is Phase.SPEAKING and self.overlap is None:  # in the goodbye
             return []
-        self.pause = Pause(self.pause.number + 1, event.at, self._memory.said_by_agent, event.voiced_s)
+        self.pause = Pause(self.pause.number + 1, event.at, self.memory.said_by_agent, event.voiced_s)
         asked: Actions = [do.Transcribe(self.pause.number)]
         if self.overlap is None:
             self.phase = Phase.PAUSED
@@ -145,18 +173,18 @@ class Floor:
         return [*asked, *self._speak_on(self.overlap, now)] if harmless else asked
 
     def _on_words(self, text: str, now: float) -> Actions:
-        self._words.decoded(text)
-        self.pause.text = self._words.turn if text else ""
+        self.words.decoded(text)
+        self.pause.text = self.words.turn if text else ""
         actions = self._drop_outdated_draft()
         if text:
             self._asked_again = False
             self.pause.drafted = self.agent.reply is not None or self._drafts >= DRAFTS_AT_MOST
-            self.pause.p_end = self._words.verdict()
+            self.pause.p_end = self.words.verdict()
             if self.pause.p_end is None:
                 actions.append(self._read_ahead())
             return [*actions, *self._draft_if_due(now)]
-        if self._words.carried:  # it was a noise that stopped an answer in the making
-            return [*actions, *self._commit(now)]
+        if self.words.carried:  # it was a noise that stopped an answer in the making
+            return [*actions, *self.commit(now)]
         if self.pause.voiced_s >= SPOKEN_S and not self._asked_again:  # the caller waits for an answer to it
             self.pause.text, self.pause.failed = None, True
             return actions
@@ -164,10 +192,10 @@ class Floor:
         return actions
 
     def _on_verdict(self, event: ev.WordsScored, now: float) -> Actions:
-        self._words.judge(event.text, UNKNOWN if event.p_end is None else event.p_end)
+        self.words.judge(event.text, UNKNOWN if event.p_end is None else event.p_end)
         if self.phase is not Phase.PAUSED or not self.pause.text:
             return []
-        if (p_end := self._words.verdict()) is not None:
+        if (p_end := self.words.verdict()) is not None:
             self.pause.p_end = p_end
         return self._draft_if_due(now)
 
@@ -181,8 +209,8 @@ class Floor:
             return actions
         if pause.text is None:
             self._asked_again = True
-            return [*actions, self._close_turn(), *self._say([self._manner.repeat], now)]
-        return [*actions, *self._commit(now)]
+            return [*actions, self.close_turn(), *self.say([self._manner.repeat], now)]
+        return [*actions, *self.commit(now)]
 
     def _draft_if_due(self, now: float) -> Actions:
         if now < self.pause.draft_at(self._manner, self._habits.slower):
@@ -194,15 +222,11 @@ class Floor:
     def _drop_outdated_draft(self) -> Actions:
         """A draft lives as long as the words it answers are the caller's words."""
         reply = self.agent.reply
-        return self.agent.drop("caller") if reply and self._words.differ(reply.answers) else []
-
-    def _close_turn(self) -> do.Action:
-        self._words.close()
-        return do.CloseTurn()
+        return self.agent.drop("caller") if reply and self.words.differ(reply.answers) else []
 
     def _read_ahead(self) -> do.Action:
         """Have the model read what the reply will begin from: the history and the caller's words so far."""
-        return do.ReadAhead(self._words.history())
+        return do.ReadAhead(self.words.history())
 
     # A sound of the caller while the agent has the floor.
 
@@ -219,7 +243,7 @@ class Floor:
         if self.overlap.spoken_over:
             return []
         self.phase = Phase.HUSHED
-        return [do.Hush(), *([] if self._words.turn else [do.ReadAhead(self._memory.if_cut(reply.heard_text))])]
+        return [do.Hush(), *([] if self.words.turn else [do.ReadAhead(self.memory.if_cut(reply.heard_text))])]
 
     def _on_overlap_interim(self, text: str, now: float) -> Actions:
         assert self.overlap is not None
@@ -249,11 +273,11 @@ class Floor:
 
     def _yield_floor(self, to: Phase = Phase.LISTENING) -> Actions:
         """The caller has broken in, and is speaking or has just spoken."""
-        if self._words.carried:
+        if self.words.carried:
             self._habits.answered_too_soon()
         cleared: Actions = [] if self.phase is Phase.THINKING else [do.ClearPlayout()]
         actions = [*cleared, *self.agent.drop("caller")]
-        self.pause.said = self._memory.said_by_agent
+        self.pause.said = self.memory.said_by_agent
         self.overlap, self._false_alarms = None, 0
         self.phase = to
         return actions
@@ -265,7 +289,7 @@ class Floor:
         if self.overlap.lasts:
             return actions
         self.overlap = None
-        return [self._close_turn(), *actions]
+        return [self.close_turn(), *actions]
 
     def _speak_on(self, overlap: Overlap, now: float) -> Actions:
         overlap.spoken_over = True
@@ -277,19 +301,17 @@ class Floor:
 
     # The agent has the floor.
 
-    def _commit(self, now: float) -> Actions:
+    def commit(self, now: float) -> Actions:
         """The caller's turn is over: the agent has the floor, with whatever of the draft is there."""
-        actions: Actions = [self._close_turn()]
-        if self.agent.reply is None:
-            actions += self.agent.start()
         self._drafts = 0
         waits_since = min(now, self.pause.over_at(self._manner, self._habits.slower))
         self._habits.turn_ended()
+        if (otherwise := self._on_turn(now)) is not None:
+            return otherwise
+        actions: Actions = [self.close_turn()]
+        if self.agent.reply is None:
+            actions += self.agent.start()
         return self._take_floor([*actions, *self.agent.release(now, waits_since)])
-
-    def _say(self, phrases: list[str], now: float) -> Actions:
-        """Say phrases that need no language model."""
-        return self._take_floor(self.agent.say(phrases, now))
 
     def _take_floor(self, actions: Actions) -> Actions:
         """`actions` have given the caller something to hear, or to wait for."""
@@ -322,7 +344,7 @@ class Floor:
         if reply is None or not reply.is_over:
             return []
         actions = self.agent.finish()
-        return [*actions, *self._hang_up()] if self._leaving else self._give_floor(actions)
+        return self._give_floor(actions)
 
     def _give_floor(self, actions: Actions) -> Actions:
         """`actions` have ended what the agent had to say."""
@@ -337,9 +359,7 @@ class Floor:
         reply = self.agent.reply
         if reply is None or not reply.pieces:  # without a piece there was nothing to fail at
             return []
-        if self._leaving:
-            return self._hang_up()
-        if reply.released and reply.says_something and self.phase is not Phase.HUSHED:
+        if reply.released and reply.says_something and not self.bound and self.phase is not Phase.HUSHED:
             return self._take_floor(self.agent.excuse_voice(now))
         self.pause.sound_by = 0.0
         actions = self.agent.drop("voice")
@@ -360,41 +380,3 @@ class Floor:
             case ev.EngineFailed(engine="voice"):
                 return self._on_voice_failed(now)
         return []
-
-    # The line is lost, and found again; the call ends.
-
-    def _on_line_lost(self, now: float) -> Actions:
-        turn_ended = self.phase is Phase.PAUSED and bool(self.pause.text)
-        self._interrupted = interrupted(self.agent.reply, self._words, turn_ended=turn_ended)
-        actions = self.agent.drop("line")
-        self.agent.sounds(on=False, now=now)
-        self.overlap = None
-        self.phase = Phase.RESUMING
-        return [*actions, self._close_turn()]
-
-    def _on_line_resumed(self, now: float) -> Actions:
-        what, self._interrupted = self._interrupted, Interrupted()
-        if self._leaving and not what.unheard:
-            return self._hang_up()
-        phrases = taken_up(what, self._manner)
-        if not what.unanswered:
-            return self._say(phrases, now)
-        actions = [*self.agent.start(what.unanswered), *self.agent.release(now)]
-        return self._take_floor([*actions, *self.agent.bridge(now, " ".join(phrases))])
-
-    def _on_hung_up(self) -> Actions:
-        actions = self.agent.drop("caller")
-        if self._words.turn:
-            actions.append(do.Remember(self._words.settle()))
-        self.phase = Phase.ENDED
-        return actions
-
-    def _take_leave(self, reason: str, now: float) -> Actions:
-        cleared: Actions = [do.ClearPlayout()] if self.agent.is_released else []
-        self._leaving = reason
-        self._ends_at = now + self._manner.part_within_s
-        return [*cleared, *self.agent.drop("caller"), self._close_turn(), *self._say([self._manner.goodbye], now)]
-
-    def _hang_up(self) -> Actions:
-        self.phase = Phase.ENDED
-        return [*self.agent.drop("voice"), do.HangUp(self._leaving)]

@@ -3,12 +3,13 @@
 Rule 1: no clock, no task, no logger, no chance; the same script of events gives the same actions, so a recorded call
         replays exactly.
 Rule 2: news of a pause or a reply that has been superseded is dropped in one place, `staleness.py`.
-Rule 3: every step is checked against the table of `transitions.py`; what it means is decided in `floor.py`.
+Rule 3: every step is checked against the table of `transitions.py`; what it means is decided in `course.py` and
+        `floor.py`.
 """
 
 from client_caller.conversation.actions import Action
+from client_caller.conversation.course import Course
 from client_caller.conversation.events import Event
-from client_caller.conversation.floor import Floor
 from client_caller.conversation.policy import Manner
 from client_caller.conversation.staleness import is_stale
 from client_caller.conversation.transitions import TRANSITIONS, Deadline, Phase, Trigger
@@ -20,7 +21,8 @@ class Conversation:
 
     def __init__(self, manner: Manner) -> None:
         self.deadline: float | None = None  # call time at which to call handle_deadline
-        self._floor = Floor(manner)
+        self._course = Course(manner)
+        self._floor = self._course.floor
 
     @property
     def phase(self) -> Phase:
@@ -33,7 +35,7 @@ class Conversation:
         if is_stale(event, floor.phase, floor.pause, floor.overlap, floor.agent.reply):
             return []
         came_from = self._admit(type(event))
-        actions = floor.on_event(event, now)
+        actions = self._course.on_event(event, now)
         self._settle_step(came_from, type(event))
         return actions
 
@@ -42,7 +44,7 @@ class Conversation:
         if self.deadline is None or now < self.deadline:
             return []
         came_from = self._admit(Deadline)
-        actions = self._floor.on_deadline(now)
+        actions = self._course.on_deadline(now)
         self._settle_step(came_from, Deadline)
         return actions
 
@@ -54,4 +56,4 @@ class Conversation:
     def _settle_step(self, came_from: Phase, trigger: Trigger) -> None:
         if self.phase not in TRANSITIONS[came_from][trigger]:
             raise LocalProtocolError(f"{trigger.__name__} cannot lead from {came_from.value} to {self.phase.value}")
-        self.deadline = self._floor.next_deadline()
+        self.deadline = self._course.next_deadline()

@@ -19,6 +19,11 @@ class Memory:
         """What the caller last heard of the agent; empty before that."""
         return next((turn.text for turn in reversed(self._turns) if turn.speaker == "agent"), "")
 
+    @property
+    def said_by_caller(self) -> str:
+        """What the caller last said; empty before that."""
+        return next((turn.text for turn in reversed(self._turns) if turn.speaker == "caller"), "")
+
     def add(self, speaker: Speaker, text: str, cut_by: CutBy | None = None) -> Turn:
         """Settle what one speaker said; what follows a turn of the same speaker continues it. Returns the addition."""
         addition = Turn(speaker, text, cut_by)

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from client_caller.conversation.dictation import Asked, Filled, asked_for, bare, filled
 from client_caller.conversation.language import Language
@@ -35,6 +35,22 @@ class Manner:
     as_i_said: str = "I was saying:"  # before what the caller had not heard
     so_far: str = "You were saying:"  # before the caller's own unfinished words
     go_on: str = "Please go on."
+    identity: str = ""  # who is speaking, and that it is an AI; said before all else, until it was heard
+    recording: Literal["free", "announced", "asked"] = "free"  # what must come before the call may be recorded
+    recorded: str = ""  # the announcement that it is, or the question whether it may be
+    outbound: bool = False  # we placed the call, so it is open at first who has answered
+    message: str = ""  # left with an answering machine; empty: none is
+    screened: str = ""  # said to who or what asks on the callee's behalf who is calling
+    menu_keys: str = ""  # pressed in a telephone menu; empty: the call ends there
+    still_there: str = "Are you still there?"
+    farewell: str = "Thank you. Goodbye."
+    opted_out: str = "I have noted that you do not want to be called. You will not hear from us again. Goodbye."
+    connecting: str = "One moment, please. I will connect you."
+    not_reached: str = "I am sorry, nobody can take your call right now. Is there anything else that I can do?"
+    transfer_to: str = ""  # the telephone of a human, in E.164 form
+    briefly: str = ""  # what that human is told first, before the caller's last words; empty: nothing, the call rings
+    opt_out_key: str = ""
+    human_key: str = ""
     language: str = "en"
     quick_s: float = 0.22
     patient_s: float = 3.5
@@ -43,6 +59,7 @@ class Manner:
     think_within_s: float = 4.0  # a reply that comes no step nearer to its end for this long, in silence, has failed
     decode_within_s: float = 3.0  # a pause without its words for this long past the commit is given up
     part_within_s: float = 15.0  # the longest a goodbye may take before the line is closed anyway
+    silence_s: float = 10.0  # silence of the caller after which they are asked, and after as much more the call ends
 
 
 @dataclass(frozen=True)

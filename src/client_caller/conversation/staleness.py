@@ -6,6 +6,7 @@ Rule: this is the only place that asks. Whoever handles an event may believe tha
 
 from client_caller.conversation.barge_in import Overlap
 from client_caller.conversation.events import (
+    Beeped,
     EngineFailed,
     Event,
     HungUp,
@@ -29,7 +30,9 @@ def is_stale(event: Event, phase: Phase, pause: Pause, overlap: Overlap | None, 
         return True
     if phase is Phase.RESUMING:
         return not isinstance(event, LineResumed | HungUp)
-    words_awaited = phase is Phase.PAUSED or (overlap is not None and not overlap.lasts)
+    if isinstance(event, Beeped) and phase is not Phase.PROBING:
+        return True
+    words_awaited = phase in (Phase.PAUSED, Phase.PROBING) or (overlap is not None and not overlap.lasts)
     making = reply.number if reply and not reply.ended else None
     match event:
         case Transcript(pause=number):
@@ -39,7 +42,7 @@ def is_stale(event: Event, phase: Phase, pause: Pause, overlap: Overlap | None, 
         case TurnScored(pause=number) | EngineFailed(engine="turn model", number=number):
             return phase is not Phase.PAUSED or number != pause.number
         case Interim():
-            return phase is not Phase.LISTENING and (overlap is None or not overlap.lasts)
+            return phase not in (Phase.LISTENING, Phase.PROBING) and (overlap is None or not overlap.lasts)
         case WordsScored():
             return phase not in (Phase.LISTENING, Phase.PAUSED)
         case EngineFailed(engine="language model", number=0):

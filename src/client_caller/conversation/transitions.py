@@ -7,24 +7,29 @@ Rule 2: a pair of phase and event that is not here is a bug of ours and raises L
 The phases say who has the floor:
 
 RINGING     nobody yet: the line is not open.
+PROBING     open: on a call that we placed, who or what has answered. To a machine, what is said is said to its end.
 LISTENING   the caller: speaking, or free to speak. A draft made in a pause is kept until the words have changed.
 PAUSED      the caller, who has fallen silent. A draft of the answer is made, and nobody hears it.
 THINKING    the agent, who has not yet a word to say. The caller's turn is judged over.
 SPEAKING    the agent: its reply may be heard.
 HUSHED      open: a sound of the caller has silenced the agent, and is being judged. The reply is kept.
-RESUMING    nobody: the stream is gone, and a fresh one is awaited.
+RESUMING    nobody: the stream is gone, or was left for an errand, and a fresh one is awaited.
 ENDED       nobody any more.
 """
 
 from enum import Enum
 
 from client_caller.conversation.events import (
+    AnswererFound,
+    Beeped,
     CallAnswered,
     EngineFailed,
     Event,
+    HangUpOrdered,
     HungUp,
     Interim,
     KeyPressed,
+    KeysOrdered,
     LineLost,
     LineResumed,
     PlayedOut,
@@ -34,6 +39,7 @@ from client_caller.conversation.events import (
     SpeechPaused,
     SpeechStarted,
     Transcript,
+    TransferOrdered,
     TurnScored,
     WordsScored,
 )
@@ -43,6 +49,7 @@ class Phase(Enum):
     """Who has the floor."""
 
     RINGING = "ringing"
+    PROBING = "probing"
     LISTENING = "listening"
     PAUSED = "paused"
     THINKING = "thinking"
@@ -58,12 +65,44 @@ class Deadline:
 
 Trigger = type[Event] | type[Deadline]
 
+_ORDERS: dict[Trigger, tuple[Phase, ...]] = {
+    TransferOrdered: (Phase.SPEAKING, Phase.RESUMING),
+    KeysOrdered: (Phase.RESUMING,),
+    HangUpOrdered: (Phase.SPEAKING,),
+    AnswererFound: (Phase.PROBING,),  # it was a machine after all
+}
+"""What may come of it in every phase in which the call is held, if it does not leave that phase as it is."""
+
+
+def _ordered(phase: Phase) -> dict[Trigger, tuple[Phase, ...]]:
+    return {order: tuple({phase: None} | dict.fromkeys(targets)) for order, targets in _ORDERS.items()}
+
+
 TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
     Phase.RINGING: {
-        CallAnswered: (Phase.SPEAKING, Phase.LISTENING),
+        CallAnswered: (Phase.SPEAKING, Phase.PROBING),
+        HungUp: (Phase.ENDED,),
+    },
+    Phase.PROBING: {
+        SpeechStarted: (Phase.PROBING, Phase.SPEAKING),
+        SpeechPaused: (Phase.PROBING, Phase.SPEAKING, Phase.ENDED),
+        Interim: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),
+        Transcript: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),  # a human; a menu; a full mailbox
+        AnswererFound: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),
+        Beeped: (Phase.PROBING, Phase.ENDED),
+        PlayedOut: (Phase.PROBING, Phase.ENDED),
+        Sounding: (Phase.PROBING,),
+        EngineFailed: (Phase.PROBING, Phase.ENDED),
+        KeyPressed: (Phase.PROBING,),
+        TransferOrdered: (Phase.PROBING, Phase.SPEAKING),
+        KeysOrdered: (Phase.RESUMING,),
+        HangUpOrdered: (Phase.SPEAKING,),
+        Deadline: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),
+        LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.LISTENING: {
+        **_ordered(Phase.LISTENING),
         SpeechStarted: (Phase.LISTENING,),
         SpeechPaused: (Phase.PAUSED,),
         Interim: (Phase.LISTENING,),
@@ -72,12 +111,19 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         ReplyEnded: (Phase.LISTENING,),
         Sounding: (Phase.LISTENING,),
         EngineFailed: (Phase.LISTENING,),
-        KeyPressed: (Phase.LISTENING,),
-        Deadline: (Phase.SPEAKING,),  # the call has lasted as long as it may
+        KeyPressed: (Phase.LISTENING, Phase.SPEAKING),  # a key that has a meaning of its own
+        Deadline: (
+            Phase.SPEAKING,  # the call has lasted as long as it may, or nobody has spoken for too long
+            Phase.THINKING,  # the last of several keys was pressed a while ago
+            Phase.PROBING,
+            Phase.RESUMING,
+            Phase.ENDED,
+        ),
         LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.PAUSED: {
+        **_ordered(Phase.PAUSED),
         SpeechStarted: (Phase.LISTENING,),
         TurnScored: (Phase.PAUSED,),
         WordsScored: (Phase.PAUSED,),
@@ -86,28 +132,32 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
             Phase.LISTENING,  # no word in it: a noise
             Phase.THINKING,  # the words came later than the decision
             Phase.SPEAKING,
+            Phase.PROBING,  # and they were a machine's
+            Phase.RESUMING,
         ),
         ReplyText: (Phase.PAUSED,),
         ReplyEnded: (Phase.PAUSED,),
         Sounding: (Phase.PAUSED,),
         EngineFailed: (Phase.PAUSED,),
-        KeyPressed: (Phase.PAUSED,),
-        Deadline: (Phase.PAUSED, Phase.THINKING, Phase.SPEAKING),
+        KeyPressed: (Phase.PAUSED, Phase.SPEAKING),
+        Deadline: (Phase.PAUSED, Phase.THINKING, Phase.SPEAKING, Phase.PROBING, Phase.RESUMING, Phase.ENDED),
         LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.THINKING: {
+        **_ordered(Phase.THINKING),
         SpeechStarted: (Phase.LISTENING,),
         ReplyText: (Phase.SPEAKING,),
         ReplyEnded: (Phase.THINKING, Phase.SPEAKING),  # an empty reply is a failed one
         Sounding: (Phase.THINKING,),
         EngineFailed: (Phase.THINKING, Phase.SPEAKING),
-        KeyPressed: (Phase.THINKING,),
+        KeyPressed: (Phase.THINKING, Phase.LISTENING, Phase.SPEAKING),
         Deadline: (Phase.THINKING, Phase.SPEAKING),
         LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.SPEAKING: {
+        **_ordered(Phase.SPEAKING),
         SpeechStarted: (
             Phase.HUSHED,
             Phase.LISTENING,  # everything had been said
@@ -118,15 +168,22 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         Transcript: (Phase.SPEAKING, Phase.PAUSED),
         ReplyText: (Phase.SPEAKING,),
         ReplyEnded: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED),
-        PlayedOut: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.ENDED),
+        PlayedOut: (
+            Phase.SPEAKING,
+            Phase.LISTENING,
+            Phase.PAUSED,
+            Phase.RESUMING,  # what was to be said before an errand was heard
+            Phase.ENDED,
+        ),
         Sounding: (Phase.SPEAKING,),
-        EngineFailed: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.ENDED),
-        KeyPressed: (Phase.SPEAKING,),
-        Deadline: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.ENDED),
+        EngineFailed: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.RESUMING, Phase.ENDED),
+        KeyPressed: (Phase.SPEAKING, Phase.LISTENING),
+        Deadline: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.RESUMING, Phase.ENDED),
         LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.HUSHED: {
+        **_ordered(Phase.HUSHED),
         SpeechStarted: (Phase.HUSHED,),
         SpeechPaused: (Phase.HUSHED, Phase.SPEAKING),
         Interim: (Phase.HUSHED, Phase.LISTENING),
@@ -141,13 +198,13 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         PlayedOut: (Phase.HUSHED, Phase.LISTENING, Phase.PAUSED),
         Sounding: (Phase.HUSHED,),
         EngineFailed: (Phase.HUSHED, Phase.SPEAKING, Phase.PAUSED, Phase.LISTENING),
-        KeyPressed: (Phase.HUSHED,),
+        KeyPressed: (Phase.HUSHED, Phase.LISTENING, Phase.SPEAKING),
         Deadline: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED),
         LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
     Phase.RESUMING: {
-        LineResumed: (Phase.SPEAKING, Phase.ENDED),
+        LineResumed: (Phase.SPEAKING, Phase.LISTENING, Phase.PROBING, Phase.RESUMING, Phase.ENDED),
         HungUp: (Phase.ENDED,),
     },
     Phase.ENDED: {},

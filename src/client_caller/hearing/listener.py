@@ -1,7 +1,7 @@
 """The listener: one call's ears.
 
 In:   the line's mu-law chunks with their media time; what the agent is made to say, and when.
-Out:  SpeechStarted and SpeechPaused, back-dated; the sound to decode and to judge, at 16 kHz.
+Out:  SpeechStarted, SpeechPaused and Beeped, back-dated; the sound to decode and to judge, at 16 kHz.
 Rule: glue. It starts no task and awaits voice activity only; which transcriber or turn model gets the sound is not
       its business.
 
@@ -19,7 +19,8 @@ import numpy as np
 
 from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.audio.resample import Resampler
-from client_caller.conversation.events import Interim, SpeechPaused, SpeechStarted
+from client_caller.conversation.events import Beeped, Interim, SpeechPaused, SpeechStarted
+from client_caller.hearing.beep import BeepDetector
 from client_caller.hearing.caller_turn import CallerTurn, Tail
 from client_caller.hearing.ears import Ears
 from client_caller.hearing.echo import Echo
@@ -55,9 +56,12 @@ class Listener:
     Feed it the line's audio. At a pause, decode `turn_audio().samples` and hand the text to `decoded`, which answers
     with all words of the turn so far; what is settled is not decoded again (see caller_turn.py). When `interim_due`,
     do the same with `interim_audio` and `interim`; when the pause comes, `words` may have them already.
+
+    beeps: whether tones of answering machines are told, too.
     """
 
-    def __init__(self, activity: VoiceActivity, settings: HearingSettings) -> None:
+    def __init__(self, activity: VoiceActivity, settings: HearingSettings, *, beeps: bool = False) -> None:
+        self._beeps = BeepDetector() if beeps else None
         self._jitter = JitterBuffer()
         self._unseen = Windows(WINDOW_SAMPLES)
         self._seen = 0  # windows
@@ -72,7 +76,7 @@ class Listener:
         self._interims = Interims(settings.interim_s)
         self._interim_due = False
 
-    async def feed(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused]:
+    async def feed(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused | Beeped]:
         """What this chunk, which begins at media time `media_s` and arrived at call time `now`, brings to light.
 
         Raises EngineError when the activity model fails.
@@ -81,7 +85,7 @@ class Listener:
         self._keep_time(run, now)
         self._tape.append(self._upsampler.feed(run.samples))
         self._unseen.add(run)
-        events: list[SpeechStarted | SpeechPaused] = []
+        events = self._tones(mulaw, media_s, now)
         while (window := self._unseen.take()) is not None:
             self._seen += 1
             edge = await self._ears.feed(*window)
@@ -91,6 +95,14 @@ class Listener:
             elif isinstance(edge, Offset):
                 events.append(SpeechPaused(self._call_time(edge.at, now), edge.voiced_s))
         return events
+
+    def _tones(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused | Beeped]:
+        if self._beeps is None:
+            return []
+        tone = self._beeps.feed(mulaw, media_s)
+        if tone is None or tone.kind == "tone":
+            return []
+        return [Beeped(now - (media_s + len(mulaw) / LINE_HZ - tone.ended_s), tone.kind)]
 
     def agent_plays(self, mulaw: bytes, plays_at: float) -> None:
         """The agent's sound whose first sample should sound at call time `plays_at`; in order, up to 0.3 s ahead."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from client_caller.conversation.actions import HangUp
+from client_caller.conversation.actions import HangUp, Note, StartRecording
 from client_caller.conversation.events import HungUp, LineLost, LineResumed
 from client_caller.records.flight import Header, read_record
 from client_caller.records.replay import Step, steps_of
@@ -37,6 +37,16 @@ class Journal:
         """Whether the heart knows already that its stream is gone."""
         news = [step.event for step in self.steps if isinstance(step.event, LineLost | LineResumed)]
         return bool(news) and isinstance(news[-1], LineLost)
+
+    @property
+    def noted(self) -> list[str]:
+        """What was noted of the call for the ledger."""
+        return [action.what for step in self.steps for action in step.actions if isinstance(action, Note)]
+
+    @property
+    def may_record(self) -> bool:
+        """Whether the sound of the call may be kept."""
+        return any(isinstance(action, StartRecording) for step in self.steps for action in step.actions)
 
     @property
     def lost_at(self) -> list[float]:

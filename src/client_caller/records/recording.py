@@ -8,7 +8,7 @@ Rule: the latest second stays in memory, for agent audio that the carrier holds 
 
 import struct
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 
@@ -30,32 +30,39 @@ _HEADER_BYTES: Final = 44
 
 
 class Recording:
-    """Both sides of one call; with `path` None nothing is kept.
+    """Both sides of one call, from `start` on; with `path` None nothing is kept.
 
-    Instants are seconds of call time; audio is G.711 mu-law at 8 kHz.
-
-    A disk that refuses ends the recording, with one warning, and never the call.
-    since: call time at which it goes on; 0 begins it anew. What the file holds is kept, and the gap is silence.
+    Instants are seconds of call time; audio is G.711 mu-law at 8 kHz. Before it is started nothing is kept, not even in
+    memory. A disk that refuses ends the recording, with one warning, and never the call.
     """
 
-    def __init__(self, path: Path | None, since: float = 0.0) -> None:
-        self._file = KeptFile(path, go_on=since > 0) if path else None
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: KeptFile | None = None
         self._on_disk = 0  # samples of each channel
-        self._window = np.zeros((_WINDOW, 2), "<i2")
-        if self._file and since > 0:
-            # A kill may leave more sound than the header promises, and part of a sample.
-            kept = max(0, self._file.size - _HEADER_BYTES) // _SAMPLE_BYTES
-            self._on_disk = max(kept, round(since * LINE_HZ))
-            for samples in (kept, self._on_disk):
-                self._file.resize(_HEADER_BYTES + samples * _SAMPLE_BYTES)
-            self._file.replace_head(wav_header(self._on_disk))
-        elif self._file:
-            self._file.append(wav_header(0))
+        self._window = np.zeros((_WINDOW if path else 0, 2), "<i2")
 
-    @classmethod
-    def resume(cls, path: Path | None, since: float) -> Self:
-        """Go on with the recording of a call whose stream or process was lost, at call time `since`."""
-        return cls(path, since)
+    def start(self, now: float) -> None:
+        """The call may be recorded from now on; the file is silent up to here. Safe to repeat."""
+        if self._path and self._file is None:
+            self._file = KeptFile(self._path)
+            self._file.append(wav_header(0))
+            self._be_silent_until(now)
+
+    def go_on(self, now: float) -> None:
+        """Go on with the recording of a call whose stream or process was lost. What the file holds is kept."""
+        if self._path:
+            self._file = KeptFile(self._path, go_on=True)
+            # A kill may leave more sound than the header promises, and part of a sample.
+            self._on_disk = max(0, self._file.size - _HEADER_BYTES) // _SAMPLE_BYTES
+            self._file.resize(_HEADER_BYTES + self._on_disk * _SAMPLE_BYTES)
+            self._be_silent_until(now)
+
+    def _be_silent_until(self, now: float) -> None:
+        assert self._file is not None
+        self._on_disk = max(self._on_disk, round(now * LINE_HZ))
+        self._file.resize(_HEADER_BYTES + self._on_disk * _SAMPLE_BYTES)
+        self._file.replace_head(wav_header(self._on_disk))
 
     @property
     def failed(self) -> bool:
@@ -89,6 +96,8 @@ class Recording:
         return round(at_s * LINE_HZ) - self._on_disk
 
     def _put(self, channel: int, at_s: float, sound: bytes) -> None:
+        if self._file is None:
+            return
         start = self._place(at_s)
         begin, end = max(start, 0), min(start + len(sound), _WINDOW)
         if begin < end:

@@ -1,0 +1,75 @@
+"""What the ledger is told of one call, as it goes.
+
+In:   what the heart finds worth keeping; how the call ended.     Out: entries for the ledger.
+Rule: the wall clock is read here and not in the call, whose time is its own.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from client_caller.conversation.actions import Noted
+from client_caller.ledger.entries import CallBegan, CallEnded, CallNoted, Direction, Entry, Forbidden
+from client_caller.line.protocol import Parties
+
+Keep = Callable[[Entry], None]
+
+_OUTCOMES: Final = {
+    "a message was left": "voicemail left",
+    "a machine, and no message": "machine, no message",
+    "a mailbox that takes no message": "machine, no message",
+    "a fax": "machine, no message",
+    "a menu": "machine, no message",
+    "nobody spoke": "no-answer",
+    "opted out": "opted out",
+    "transferred": "transferred",
+    "line lost": "line lost",
+}
+"""Our word for how a call went, by the reason for which it ended; after any other, somebody was talked with."""
+
+TRANSFERRED: Final = "transferred"
+LOST: Final = "line lost"
+
+
+def wall_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+class CallBook:
+    """Keeps one call. noted: what was noted of it before, on a line that it had earlier."""
+
+    def __init__(
+        self,
+        keep: Keep,
+        call_id: str,
+        parties: Parties,
+        noted: Iterable[str] = (),
+        now: Callable[[], datetime] = wall_clock,
+    ) -> None:
+        self._keep = keep
+        self._call_id = call_id
+        self._parties = parties
+        self._noted = set(noted)
+        self._now = now
+
+    def begin(self, agent: str, record: str) -> None:
+        """The call is answered. record: the folder of its flight record."""
+        direction: Direction = "outbound" if self._parties.order else "inbound"
+        theirs, ours, order = self._parties.theirs, self._parties.ours, self._parties.order
+        self._keep(CallBegan(self._call_id, self._now(), direction, theirs, ours, agent, order, record))
+
+    def note(self, what: Noted) -> None:
+        """Something that may have to be proved later."""
+        self._noted.add(what)
+        self._keep(CallNoted(self._call_id, self._now(), what))
+        if what == "opted out" and self._parties.theirs:
+            self._keep(Forbidden(self._parties.theirs, self._now(), "caller said so", self._call_id))
+
+    def end(self, reason: str) -> str:
+        """The call is over for us. Gives our word for how it went; reason: empty when the caller hung up."""
+        outcome = _OUTCOMES.get(reason, "talked")
+        if outcome == "talked" and self._parties.order and "a human answered" not in self._noted:
+            outcome = "machine, no message" if "a machine answered" in self._noted else "no-answer"
+        self._keep(CallEnded(self._call_id, self._now(), outcome))
+        return outcome
