@@ -17,7 +17,10 @@ ROOMS = {
 
 PURE = {
     "audio": ["*"],
-    "line": ["protocol", "codec", "control", "twilio_messages", "tickets", "twiml"],
+    "line": [
+        *("protocol", "codec", "control", "fields", "tickets", "twiml"),
+        *("twilio_messages", "telnyx_messages", "telnyx_events"),
+    ],
     "hearing": [
         *("protocols", "jitter", "loudness", "endpointing", "sent", "echo"),
         *("agreement", "caller_turn", "interims", "beep"),

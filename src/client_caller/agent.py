@@ -199,7 +199,9 @@ class Agent(BaseModel):
     @field_validator("outbound")
     @classmethod
     def _says_who_calls(cls, outbound: AgentOutbound | None, info: ValidationInfo) -> AgentOutbound | None:
-        if outbound and (wrong := opening_is_lawful(info.data.get("identity", ""), info.data.get("company", ""))):
+        company = info.data.get("company", "")
+        identity = info.data.get("identity", "").replace("{agent}", info.data.get("name", ""))
+        if outbound and (wrong := opening_is_lawful(identity.replace("{company}", company), company)):
             raise PydanticCustomError("identity", "needs a lawful identity: {wrong}", {"wrong": " ".join(wrong)})
         return outbound
 
@@ -208,7 +210,7 @@ def filled(agent: Agent, variables: Mapping[str, str], *, outbound: bool) -> Age
     """The agent as it speaks in one call, its variables filled in. In `persona`, {name} is the agent's own name.
 
     outbound: whether it is a call that we place; only then are the texts for such calls filled, too.
-    Raises MissingVariableError naming the variable that a text needs.
+    Raises MissingVariableError naming the variable that a text needs, ConfigError for an identity that says too little.
     """
     known = {**variables, "agent": agent.name, "company": agent.company}
     changes: dict[str, object] = {
@@ -218,6 +220,8 @@ def filled(agent: Agent, variables: Mapping[str, str], *, outbound: bool) -> Age
     }
     if not outbound:
         return agent.model_copy(update={**changes, "greeting": fill(agent.greeting, known)})
+    if wrong := opening_is_lawful(str(changes["identity"]), agent.company):
+        raise ConfigError(f"with these variables the identity of {agent.name!r} is not lawful: {' '.join(wrong)}")
     if agent.outbound:
         texts = {name: fill(getattr(agent.outbound, name), known) for name in ("reason", "message", "screened")}
         changes["outbound"] = agent.outbound.model_copy(update=texts)

@@ -14,9 +14,11 @@ from typing import Final
 import numpy as np
 from fastapi import FastAPI
 
-from client_caller.agent import Agent
+from client_caller.agent import Agent, AgentVoice
+from client_caller.agents import AgentShelf
+from client_caller.dialler import Dialler
 from client_caller.engines import Engines
-from client_caller.errors import EngineError
+from client_caller.errors import ConfigError, EngineError
 from client_caller.hearing.moonshine import MoonshinePool
 from client_caller.hearing.protocols import Transcriber, TurnModel
 from client_caller.hearing.silero import SileroModel
@@ -24,25 +26,34 @@ from client_caller.hearing.smart_turn import SmartTurn
 from client_caller.hearing.transcription_server import TranscriptionServer
 from client_caller.hearing.whisper import WhisperBatches
 from client_caller.house import House
+from client_caller.keys import api_key
+from client_caller.ledger.ledger import Ledger
 from client_caller.line.twilio import signature_check, twilio_router
+from client_caller.line.twilio_control import TwilioControl
 from client_caller.models.catalogue import EMBEDDED
 from client_caller.models.progress import Progress
 from client_caller.models.store import ModelStore
-from client_caller.settings import HearingSettings, Settings, ThinkingSettings
+from client_caller.office import Office
+from client_caller.outbound.law import Law, parse_law
+from client_caller.settings import HearingSettings, OutboundSettings, Settings, SpeakingSettings, ThinkingSettings
 from client_caller.speaking.espeak import EspeakVoice
-from client_caller.speaking.fillers import rendered
+from client_caller.speaking.fillers import Fillers, rendered
 from client_caller.speaking.protocol import Voice
 from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyTurnModel, SturdyVoice, sturdy_activity
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
 from client_caller.thinking.prompt import Prompt
 from client_caller.thinking.protocol import LanguageModel
+from client_caller.web.api import api_router, explain_errors
 from client_caller.web.health import health_router
 
 log = logging.getLogger("client_caller.app")
 
 _LANGUAGE_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOONSHINE: Final = "moonshine-tiny-en/"
+_BANKS: Final = 16
+"""Banks of phrases that are kept, of about 2 MB each."""
+
 _WARM_UP_SAMPLES: Final = 16_000  # a second
 _WARM_UP_S: Final = 30.0  # for one slot
 
@@ -68,7 +79,7 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
 
     Raises ModelUnavailable when a model file is missing, EngineError when an engine does not start.
     """
-    store, hearing, speaking = ModelStore(settings.models), settings.hearing, settings.speaking
+    store, hearing = ModelStore(settings.models), settings.hearing
     async with AsyncExitStack() as stack:
         warm = asyncio.Event()
         models = await _language_models(settings.thinking, agent, store, stack, warm)
@@ -76,26 +87,51 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
         turn_model = SmartTurn(store.path("smart-turn-v3.2-cpu.onnx"))
         stack.callback(turn_model.close)
         transcribers = _transcribers(hearing, agent, store, stack)
-        voices = [embedded_voice(agent.voice.name, agent.voice.words_per_minute, agent.voice.pitch)]
         await _warm_up(turn_model, transcribers)
-        voice = SturdyVoice(voices, speaking.first_sound_s, speaking.next_sound_s)
+        voices = _Voices(settings.speaking)
+        voice, fillers = await voices.of(agent)
         yield Engines(
             sturdy_activity(silero.for_call),
             SturdyTurnModel(turn_model),
             SturdyTranscriber(transcribers, hearing.words_within_s),
             SturdyModel(models, settings.thinking.first_token_s, settings.thinking.next_token_s),
             voice,
-            await rendered(voice, _known_phrases(agent)),
+            fillers,
             warm,
+            voices.of,
         )
 
 
+class _Voices:
+    """The voices of agents, each with the bank of its phrases, made when the agent first speaks."""
+
+    def __init__(self, settings: SpeakingSettings) -> None:
+        self._settings = settings
+        self._made: dict[AgentVoice, Voice] = {}
+        self._banks: dict[tuple[AgentVoice, tuple[str, ...]], Fillers] = {}
+
+    async def of(self, agent: Agent) -> tuple[Voice, Fillers]:
+        """This agent's. Raises ConfigError for a voice that there is not."""
+        how = agent.voice
+        if how not in self._made:
+            embedded = await asyncio.to_thread(embedded_voice, how.name, how.words_per_minute, how.pitch)
+            self._made[how] = SturdyVoice([embedded], self._settings.first_sound_s, self._settings.next_sound_s)
+        voice, phrases = self._made[how], tuple(_known_phrases(agent))
+        if (how, phrases) not in self._banks:
+            if len(self._banks) == _BANKS:
+                del self._banks[next(iter(self._banks))]
+            self._banks[how, phrases] = await rendered(voice, phrases)
+        return voice, self._banks[how, phrases]
+
+
 def _known_phrases(agent: Agent) -> list[str]:
-    """What will be said word for word, whatever the call."""
+    """What will be said word for word, whatever the call; not what differs from one call of the agent to the next."""
     phrases = agent.phrases
     when_unwell = (phrases.repeat, phrases.trouble, phrases.offer, phrases.goodbye)
     when_resumed = (phrases.dropped, phrases.as_i_said, phrases.so_far, phrases.go_on)
-    return [agent.greeting, *phrases.fillers, *when_unwell, *when_resumed]
+    when_ending = (phrases.still_there, phrases.farewell, phrases.opted_out, phrases.connecting, phrases.not_reached)
+    opening = () if agent.outbound else (agent.identity, agent.recording.phrase, agent.greeting)
+    return [text for text in (*opening, *phrases.fillers, *when_unwell, *when_resumed, *when_ending) if text]
 
 
 async def _language_models(
@@ -246,9 +282,60 @@ def check_carrier(settings: Settings, *, insecure: bool) -> None:
     signature_check(settings, insecure)
 
 
-def web_app(house: House, *, insecure: bool = False) -> FastAPI:
+Carrier = TwilioControl
+"""What places calls and leads them elsewhere."""
+
+
+def twilio_control(settings: Settings) -> TwilioControl:
+    """What asks Twilio. Raises ConfigError when a credential is missing."""
+    return TwilioControl.of(settings)
+
+
+def carrier_of(settings: Settings) -> Carrier | None:
+    """What asks our carrier; None when the settings do not say who we are to it."""
+    return twilio_control(settings) if settings.twilio_account_sid and settings.twilio_auth_tokens else None
+
+
+@asynccontextmanager
+async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> AsyncIterator[Office | None]:
+    """The office at work while the block runs; None without a carrier, or a number to call from.
+
+    Raises ConfigError for settings that are there and wrong.
+    """
+    outbound = house.settings.outbound
+    if carrier is None or not outbound.from_number:
+        yield None
+        return
+    shelf = AgentShelf(house.settings.agent.parent)
+    dialler = Dialler(outbound, ledger, carrier, carrier, _law_of(outbound), shelf, house.has_room)
+    house.orders = office = Office(dialler, outbound.from_number, house.tell, house.settings.agent.stem)
+    working = asyncio.create_task(office.run(), name="office")
+    try:
+        yield office
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+
+def _law_of(settings: OutboundSettings) -> Law:
+    if settings.law is None:
+        return Law()
+    try:
+        return parse_law(settings.law.read_text(encoding="utf-8"), str(settings.law))
+    except (OSError, UnicodeDecodeError) as refusal:
+        raise ConfigError(
+            f"setting CLIENT_CALLER_OUTBOUND__LAW: {settings.law} cannot be read as UTF-8 text: name another file"
+        ) from refusal
+
+
+def web_app(
+    house: House, office: Office | None = None, carrier: Carrier | None = None, *, insecure: bool = False
+) -> FastAPI:
     """The application that answers calls. Raises ConfigError when a setting that the carrier needs is missing."""
     app = FastAPI(title="Client Caller", openapi_url=None)
-    app.include_router(twilio_router(house.settings, house, insecure=insecure))
+    app.include_router(twilio_router(house.settings, house, insecure=insecure, dials=carrier, steers=carrier))
+    app.include_router(api_router(office, api_key(house.settings)))
+    explain_errors(app)
     app.include_router(health_router(house.has_room))
     return app

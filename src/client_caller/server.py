@@ -10,6 +10,7 @@ while are handed over to whoever answers next. A second signal hands over at onc
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from types import FrameType
 from typing import Final
@@ -17,10 +18,12 @@ from typing import Final
 import uvicorn
 
 from client_caller.agent import Agent, load_agent
-from client_caller.app import check_carrier, furnished, web_app
+from client_caller.app import Carrier, carrier_of, check_carrier, furnished, staffed, web_app
 from client_caller.errors import ConfigError
 from client_caller.house import House
+from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
+from client_caller.office import Office
 from client_caller.settings import Settings
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -57,13 +60,20 @@ def run_server(settings: Settings, *, insecure: bool = False, listen_fd: int | N
 async def _serve(
     settings: Settings, agent: Agent, listener: socket.socket, lifeline: int | None, *, insecure: bool
 ) -> None:
-    house = House(settings, agent)
-    server = _web_server(house, insecure=insecure)
+    async with AsyncExitStack() as stack:
+        ledger = open_ledger(settings.ledger.url.get_secret_value())
+        stack.push_async_callback(ledger.close)
+        house = House(settings, agent, keep=ledger.note)
+        carrier = carrier_of(settings)
+        if carrier:
+            stack.push_async_callback(carrier.close)
+        office = await stack.enter_async_context(staffed(house, ledger, carrier))
+        server = _web_server(house, office, carrier, insecure=insecure)
 
-    def announce() -> None:
-        print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
+        def announce() -> None:
+            print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
 
-    async with furnished(house, announce, partial(_stop, server)):
+        await stack.enter_async_context(furnished(house, announce, partial(_stop, server)))
         await _answer(server, house, listener, lifeline)
 
 
@@ -73,12 +83,12 @@ async def answer_calls(house: House, listener: socket.socket, lifeline: int | No
     lifeline: a descriptor at whose end calls are handed over at once, for nobody is left to start another process.
     Raises ConfigError when a setting that the carrier needs is missing.
     """
-    await _answer(_web_server(house, insecure=False), house, listener, lifeline)
+    await _answer(_web_server(house, None, None, insecure=False), house, listener, lifeline)
 
 
-def _web_server(house: House, *, insecure: bool) -> uvicorn.Server:
+def _web_server(house: House, office: Office | None, carrier: Carrier | None, *, insecure: bool) -> uvicorn.Server:
     config = uvicorn.Config(
-        web_app(house, insecure=insecure),
+        web_app(house, office, carrier, insecure=insecure),
         ws="websockets-sansio",
         ws_max_size=_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # base64 of mu-law hardly shrinks; it would only cost time

@@ -303,7 +303,7 @@ def test_what_is_no_human_is_found_in_the_end(expected: Answerer, steps: list[St
 
 @pytest.mark.parametrize(
     ("name", "within_s"),
-    [("hello", 0.3), ("who is this", 0.3), ("hello, misheard", 0.5), ("words lost", 0.5), ("at work", 0.5)],
+    [("hello", 0.3), ("who is this", 0.3), ("hello, misheard", 0.8), ("words lost", 0.5), ("at work", 0.5)],
 )
 def test_a_human_is_found_at_the_pause(name: str, within_s: float) -> None:
     steps = HUMANS[name]
@@ -467,6 +467,30 @@ def test_a_human_by_mistake_becomes_a_machine_by_strong_words_whenever_they_come
     course = play(Says(0.8, 0.6, ""), Says(9.0, 3.0, "Please leave your message after the tone."), Beeps(13.0))
     assert [who for who, _ in course.found] == [HUMAN, VOICEMAIL]
     assert course.due[-1] == pytest.approx(13.3)
+
+
+def test_words_that_are_read_anew_when_more_has_been_said_count() -> None:
+    course = play(
+        Says(0.8, 0.4, "Hello."),
+        Says(3.3, 0.7, "Hello, this is Bob. Lead me a message."),
+        Says(4.3, 0.9, "Hello, this is Bob. Leave me a message and I'll call."),
+    )
+    assert course.last is VOICEMAIL
+
+
+def test_a_beep_tells_a_machine_where_no_words_come_at_all() -> None:
+    course = play(Says(0.8, 1.5, ""), Says(4.5, 1.5, ""), Beeps(7.0))
+    assert [who for who, _ in course.found] == [HUMAN, VOICEMAIL]
+    assert course.due[-1] == pytest.approx(7.3)
+
+
+def test_what_was_a_machine_and_is_a_human_stays_one_while_they_talk() -> None:
+    course = play(
+        Says(0.8, 5.0, LEAVE),
+        Says(9.5, 0.5, f"{LEAVE} Hello?"),
+        Says(12.0, 2.0, f"{LEAVE} Hello? Yes I would like to know more."),
+    )
+    assert [who for who, _ in course.found] == [VOICEMAIL, HUMAN]
 
 
 def test_the_carrier_corrects_a_verdict_by_length_and_none_by_words() -> None:

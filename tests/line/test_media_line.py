@@ -3,11 +3,12 @@
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from exchange import CALL, STREAM, Exchange, ListeningDesk, connected, exchange, media, start, stop
+from exchange import ACCOUNT, CALL, STREAM, Exchange, ListeningDesk, connected, exchange, media, start, stop
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
@@ -17,6 +18,8 @@ from client_caller.line.media_line import MediaLine
 from client_caller.line.protocol import CallerAudio, Clear, KeyTone, Line, Mark, MarkReturned, Play
 from client_caller.line.twilio_messages import TwilioCodec
 from client_caller.settings import ServerSettings
+from line.memory_socket import MemorySocket
+from virtual import run
 
 AUDIO = CallerAudio(b"\xff" * 160, 0.0)
 
@@ -206,16 +209,6 @@ def test_unknown_events_and_frames_of_odd_size_are_no_mistakes(caplog: pytest.Lo
     assert warnings(caplog) == []
 
 
-def test_a_stream_that_goes_silent_is_lost_though_other_messages_come() -> None:
-    with exchange(media_silence_s=0.03) as line, line.socket(line.token()) as socket:
-        begin(socket)
-        socket.send_text(media())
-        socket.send_text('{"event": "weather"}')
-        assert closing_code(socket) == 1011
-        assert line.desk.received == [AUDIO]
-        assert line.desk.losses == ["no media for 0.03 s"]
-
-
 def test_a_stream_that_breaks_is_given_another_and_the_desk_answers_anew() -> None:
     with exchange() as line:
         token = line.token()
@@ -306,6 +299,84 @@ def test_a_ticket_left_over_from_a_call_that_was_given_up_admits_nobody(caplog: 
             assert closing_code(socket) == 1008
         assert line.desk.answered == []
     assert warnings(caplog)[-1] == "a media socket was refused: the call is over"
+
+
+def test_a_stream_whose_start_is_not_among_its_first_messages_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    with exchange() as line, line.socket(line.token()) as socket:
+        for _ in range(10):
+            socket.send_text('{"event": "weather"}')
+        socket.send_text(start())
+        assert closing_code(socket) == 1008
+    assert warnings(caplog) == ["a media socket was refused: 10 messages came before start"]
+
+
+def heard_of(script: Callable[[MemorySocket], Awaitable[None]], **limits: float) -> tuple[int, str]:
+    """How many frames are heard of what a script sends, on virtual time, and why the line is lost."""
+
+    async def main() -> tuple[int, str]:
+        far = MemorySocket()
+        started, heard = Started(STREAM, CALL, ACCOUNT), 0
+        line = MediaLine(await far.accepted(), TwilioCodec(), started, ServerSettings(**limits))  # type: ignore[arg-type]
+        sending = asyncio.create_task(script(far))
+        try:
+            async for _ in line.receive():
+                heard += 1
+        except LineLost as lost:
+            return heard, str(lost)
+        finally:
+            await sending
+        return heard, ""
+
+    return run(main())
+
+
+async def frames(far: MemorySocket, count: int, every_s: float) -> None:
+    for _ in range(count):
+        far.text(media())
+        await asyncio.sleep(every_s)
+
+
+def test_a_stream_that_goes_silent_is_lost_though_other_messages_come() -> None:
+    async def script(far: MemorySocket) -> None:
+        far.text(media())
+        for _ in range(10):
+            await asyncio.sleep(0.5)
+            far.text('{"event": "weather"}')
+
+    assert heard_of(script) == (1, "no media for 3.0 s")
+
+
+def test_all_that_was_held_up_in_a_stall_of_almost_three_seconds_is_let_through_time_and_again() -> None:
+    async def script(far: MemorySocket) -> None:
+        for _ in range(20):
+            await asyncio.sleep(2.9)
+            await frames(far, 145, 0)
+        far.text(stop())
+
+    assert heard_of(script, messages_per_s=100) == (2_900, "")
+
+
+def test_twice_the_usual_number_of_messages_may_come_for_ever() -> None:
+    async def script(far: MemorySocket) -> None:
+        await frames(far, 2_000, 0.01)
+        far.text(stop())
+
+    assert heard_of(script, messages_per_s=100) == (2_000, "")
+
+
+def test_a_stream_that_sends_faster_than_anybody_speaks_is_lost() -> None:
+    async def flood(far: MemorySocket) -> None:
+        await frames(far, 10_000, 0)
+
+    assert heard_of(flood, messages_per_s=100) == (300, "more than 100 messages a second")
+
+
+def test_messages_that_mean_nothing_are_counted_as_well() -> None:
+    async def script(far: MemorySocket) -> None:
+        for _ in range(10_000):
+            far.text('{"event": "weather"}')
+
+    assert heard_of(script) == (0, "more than 200 messages a second")
 
 
 class StuckSocket:

@@ -4,7 +4,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_caller.line.tickets import Tickets
+from client_caller.line.tickets import Promises, Tickets
 
 
 def numbered() -> Callable[[], str]:
@@ -61,3 +61,28 @@ def test_no_token_ever_admits_twice_late_or_for_another_call(steps: list[tuple[s
             assert given_at[token][0] == call
             assert now - given_at[token][1] < 60.0
             used.add(token)
+
+
+def test_a_ticket_that_was_cancelled_admits_nobody_and_others_still_do() -> None:
+    tickets = Tickets(60.0, 10, numbered())
+    cancelled, other = tickets.issue("CA1", now=0.0), tickets.issue("CA2", now=0.0)
+    tickets.cancel("CA1")
+    tickets.cancel("CA3")
+    assert tickets.redeem(cancelled, now=1.0) is None
+    assert tickets.redeem(other, now=1.0) == "CA2"
+
+
+def test_a_promise_holds_until_it_ends_or_is_dropped() -> None:
+    promises = Promises()
+    promises.make("CA1", until=10.0)
+    promises.make("CA2", until=20.0)
+    promises.make("CA2", until=5.0)  # nobody is promised less than before
+    assert [promises.hold("CA1", 9.0), promises.hold("CA1", 10.0), promises.hold("CA3", 0.0)] == [True, False, False]
+    assert [promises.to_others("CA1", 9.0), promises.to_others("CA3", 9.0), promises.to_others("CA3", 10.0)] == [
+        1,
+        2,
+        1,
+    ]
+    promises.drop("CA2")
+    promises.drop("CA2")
+    assert promises.to_others("CA3", 10.0) == 0

@@ -186,7 +186,7 @@ def test_a_call_that_another_process_held_needs_no_room() -> None:
         assert line.desk.answered == [CALL]
 
 
-@pytest.mark.parametrize("path", ["/twilio/voice", "/twilio/resume"])
+@pytest.mark.parametrize("path", ["/twilio/voice", "/twilio/voice/order-7", "/twilio/resume"])
 def test_a_desk_that_takes_no_lines_has_calls_ask_again_and_counts_nothing(path: str) -> None:
     desk = ListeningDesk()
     with exchange(desk) as line:
@@ -212,9 +212,10 @@ def test_a_repeated_resume_counts_once() -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "canceled"])
-def test_a_finished_call_is_not_resumed(status: str) -> None:
+def test_a_finished_call_is_neither_begun_nor_resumed(status: str) -> None:
     with exchange() as line:
-        assert verbs(line.post("/twilio/resume", CallStatus=status).text) == ["Hangup"]
+        for path in ("voice", "voice/order-7", "fallback", "resume"):
+            assert verbs(line.post(f"/twilio/{path}", CallStatus=status).text) == ["Hangup"]
 
 
 def test_a_call_we_hung_up_is_over_whatever_is_asked_again() -> None:

@@ -89,7 +89,7 @@ def test_fields_nobody_asked_for_are_ignored() -> None:
         ('{"event": "media", "streamSid": "MZ1", "media": {"timestamp": "-1", "payload": ""}}', "timestamp"),
         ('{"event": "media", "streamSid": "MZ1", "media": {"timestamp": true, "payload": ""}}', "timestamp"),
         ('{"event": "media", "streamSid": "MZ1", "media": {"timestamp": 0.5, "payload": ""}}', "timestamp"),
-        ('{"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "12"}}', "dtmf.digit"),
+        ('{"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "12"}}', "digit"),
         ('{"event": "mark", "streamSid": "MZ1", "mark": {}}', "name"),
         ('{"event": "stop", "streamSid": "MZ/../1"}', "streamSid"),
         (start(call="../../etc/passwd"), "callSid"),

@@ -12,7 +12,6 @@ from websockets.exceptions import InvalidStatus
 from client_caller.audio.mulaw import encode
 from client_caller.errors import LineLost, LineProtocolError
 from client_caller.line.protocol import Line, Play
-from client_caller.rehearsal import carrier
 from client_caller.rehearsal.caller import rehearse
 from client_caller.rehearsal.carrier import CarriedCall, Fault, place_call
 from client_caller.rehearsal.clips import Clip
@@ -86,7 +85,7 @@ def test_a_caller_who_hangs_up_ends_the_call_for_both() -> None:
 
 def test_a_server_without_room_is_heard_saying_so() -> None:
     class Full(PunctualDesk):
-        def has_room(self) -> bool:
+        def has_room(self, promised: int = 0) -> bool:
             return False
 
     left = call(Full(), silent_for(5))
@@ -125,7 +124,7 @@ def seconds(call: CarriedCall) -> list[float]:
 
 @pytest.mark.parametrize("fault", ["reset", "close", "silence"])
 def test_a_stream_broken_on_purpose_is_followed_to_the_next_on_one_timeline(
-    fault: Fault, monkeypatch: pytest.MonkeyPatch
+    fault: Fault,
 ) -> None:
     class Greeting(PunctualDesk):
         losses = 0
@@ -138,7 +137,6 @@ def test_a_stream_broken_on_purpose_is_followed_to_the_next_on_one_timeline(
             except LineLost:
                 self.losses += 1
 
-    monkeypatch.setattr(carrier, "_SILENT_S", 0.6)
     faults = iter([fault])
     frames = iter([bytes([n]) * 160 for n in range(1, 80)])
 
@@ -151,6 +149,7 @@ def test_a_stream_broken_on_purpose_is_followed_to_the_next_on_one_timeline(
                 TOKEN,
                 lambda heard: next(frames, None),
                 lambda at: next(faults, None) if at >= 0.4 else None,
+                silence_s=0.6,
             )
             return call, asyncio.get_running_loop().time() - began_at
 
@@ -189,12 +188,11 @@ OVER = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<Response><Dial>+1555010000
 BROKEN = b"HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-def test_a_webhook_is_asked_as_often_as_its_address_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrier, "_RETRY_AFTER_S", 0.01)
-
+def test_a_webhook_is_asked_as_often_as_its_address_says() -> None:
     async def main() -> None:
         async with answering(BROKEN, b"", OVER) as (url, asked):
-            call = await place_call(url + "#rc=5&rp=all&ct=5000&rt=15000", ACCOUNT, TOKEN, silent_for(1))
+            often = url + "#rc=5&rp=all&ct=5000&rt=15000"
+            call = await place_call(often, ACCOUNT, TOKEN, silent_for(1), retry_after_s=0.01)
             assert call.dialled == ["+15550100009"]
             assert [head.split()[1] for head in asked] == ["/voice"] * 3
             tokens = {line for head in asked for line in head.splitlines() if "idempotency" in line}
@@ -204,6 +202,6 @@ def test_a_webhook_is_asked_as_often_as_its_address_says(monkeypatch: pytest.Mon
                 await place_call(url, ACCOUNT, TOKEN, silent_for(1))
         async with answering(BROKEN, BROKEN, OVER) as (url, asked):
             with pytest.raises(LineProtocolError, match="503"):
-                await place_call(url + "#rc=1&rp=all", ACCOUNT, TOKEN, silent_for(1))
+                await place_call(url + "#rc=1&rp=all", ACCOUNT, TOKEN, silent_for(1), retry_after_s=0.01)
 
     asyncio.run(main())

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.audio.levels import at_level, level_dbfs
 from client_caller.audio.mulaw import decode, encode
-from client_caller.line.protocol import CallerAudio, Clear, Desk, Line, Mark, MarkReturned, Past, Phrases, Play
+from client_caller.line.protocol import CallerAudio, Clear, Desk, Line, Mark, MarkReturned, News, Past, Phrases, Play
 from client_caller.line.twilio import twilio_router
 from client_caller.settings import ServerSettings, Settings
 
@@ -36,8 +36,11 @@ class PunctualDesk:
         self.marks: list[str] = []
         self.media_s: list[float] = []
 
-    def has_room(self) -> bool:
+    def has_room(self, promised: int = 0) -> bool:
         return True
+
+    def hear_of(self, news: News) -> None:
+        pass
 
     def past(self, call_id: str) -> Past | None:
         return None

@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.console import Console
 
-from client_caller.cli import agents, demo, doctor, models, replay, serve, settings
+from client_caller.cli import agents, call, campaign, demo, doctor, models, numbers, replay, serve, settings
 from client_caller.errors import ClientCallerError, ConfigError
 
 app = typer.Typer(
@@ -22,11 +22,14 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(call.call)
 app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.command()(settings.settings)
 app.add_typer(models.app, name="models")
 app.add_typer(agents.app, name="agents")
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(numbers.app, name="numbers")
 
 
 def main() -> None:

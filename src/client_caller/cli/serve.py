@@ -1,6 +1,8 @@
 """`client-caller serve`: answer the telephone."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,8 @@ def serve(
     agent: Annotated[Path | None, typer.Option(help="The agent file that answers.")] = None,
     insecure: Annotated[bool, typer.Option(help="Believe unsigned requests; on loopback only.")] = False,
     supervise: Annotated[bool, typer.Option(help="Start the serving process again whenever it dies.")] = True,
+    tunnel: Annotated[bool, typer.Option(help="Be reached through cloudflared or ngrok, if installed.")] = False,
+    public_url: Annotated[str, typer.Option(hidden=True)] = "",
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Answer calls until stopped. Pulls the model files it lacks."""
@@ -26,9 +30,11 @@ def serve(
     server = settings.server.model_copy(
         update={"host": host or settings.server.host, "port": settings.server.port if port < 0 else port}
     )
-    settings = settings.model_copy(update={"server": server, "agent": agent or settings.agent})
+    reached_at = {"public_url": public_url} if public_url else {}
+    settings = settings.model_copy(update={"server": server, "agent": agent or settings.agent, **reached_at})
     if not supervise or listen_fd is not None:
-        _serve(settings, insecure, listen_fd)
+        with _tunnel(server.port, wanted=tunnel) as url:
+            _serve(settings.model_copy(update={"public_url": url or settings.public_url}), insecure, listen_fd)
         return
     from client_caller.listening import listening
     from client_caller.supervisor import supervise as keep_serving
@@ -36,8 +42,30 @@ def serve(
     set_up_logging()
     command = [sys.executable, "-m", "client_caller", "serve", "--host", server.host, "--port", str(server.port)]
     command += ["--agent", str(settings.agent), *(["--insecure"] if insecure else [])]
-    with listening(server.host, server.port) as listener:
+    with (
+        listening(server.host, server.port) as listener,
+        _tunnel(listener.getsockname()[1], wanted=tunnel) as url,
+    ):
+        command += ["--public-url", url] if url else []
         raise typer.Exit(keep_serving(command, listener))
+
+
+@contextmanager
+def _tunnel(port: int, *, wanted: bool) -> Iterator[str]:
+    """The public address of a tunnel while the block lasts; empty when none is wanted."""
+    if not wanted:
+        yield ""
+        return
+    from rich.console import Console
+
+    from client_caller.tunnel import open_tunnel
+
+    with open_tunnel(port) as url:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            f"Reached at {url}. To have a number's calls come here: "
+            f"CLIENT_CALLER_PUBLIC_URL={url} client-caller numbers point NUMBER"
+        )
+        yield url
 
 
 def _serve(settings: "Settings", insecure: bool, listen_fd: int | None) -> None:

@@ -112,7 +112,9 @@ _ANSWERING: Final = Answering(
         "no one is|nobody_is available",
         "on vacation|holiday|another_call|the_other_line",
     ),
-    reached=_patterns("you've|you|have reached|called", "this is the voice|number"),
+    reached=_patterns(
+        "you've|you|have reached|called", "this is the voice|number", "thank_you|thanks for calling", "welcome to"
+    ),
     receptions=_patterns(
         "can|may|could|do|should i|we (be) help|assist|do|get|direct|of",
         "speaking",

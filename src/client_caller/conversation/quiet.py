@@ -15,7 +15,8 @@ _AFTER_GOODBYE_S: Final = 2.5
 class Quiet:
     """Silence of both sides while the caller has the floor.
 
-    speaking: whether the caller makes a sound;  asked: whether the caller was asked, and has said nothing since;  parted: whether they have said goodbye.
+    speaking: whether the caller makes a sound;  asked: whether the caller was asked, and has said nothing since;
+    parted: whether they have said goodbye.
     """
 
     def __init__(self, silence_s: float) -> None:

@@ -42,7 +42,8 @@ _HELLO_QUIET_S: Final = 0.3
 _QUIET_S: Final = 0.5
 _LONG_QUIET_S: Final = 0.8
 _MACHINE_QUIET_S: Final = 1.5
-"""Silence that ends a first turn: one that is all "Hello?"; a short one; a longer one; one of a machine, probably.
+"""Silence that ends a first turn: one that is all "Hello?"; a short one without words; a longer one, or with words that
+tell nothing; one of a machine, probably.
 Source of 0.5 and 1.5 s: LiveKit agents, amd/classifier.py. The others are assumptions."""
 
 _NOBODY_S: Final = 10.0
@@ -118,6 +119,7 @@ class WhoAnswered:
         self._voiced_s = 0.0  # of the turn
         self._words: list[str] = []  # all words there are
         self._past: list[str] = []  # those before the turn
+        self._settled: list[str] = []  # those before a machine was found to be a human
         self._said = Said.NOTHING  # in the turn
         self._apart = False  # the turn began after a verdict, and stands apart from what was said before
         self._vote: Vote = "unknown"
@@ -150,8 +152,11 @@ class WhoAnswered:
     def words(self, text: str, now: float) -> None:
         """All words of theirs so far, also while they speak; those of one turn, or of several together."""
         self._words = bare(text)
-        fresh = self._fresh()
+        fresh = self._since(self._past)
         self._said = said_by(fresh, self._tables)
+        if self._is_open or self._is(Answerer.HUMAN):  # a machine's words may be in two utterances, or be read later
+            said = said_by(self._since(self._settled), self._tables)
+            self._said = said if said in _BY_MACHINES else self._said
         self._promised |= mentions(self._tables.tones, fresh)
         if self._is(Answerer.SCREENING) and self._apart and mentions(self._tables.names, fresh):
             self._owed = True  # it asks once more
@@ -167,7 +172,7 @@ class WhoAnswered:
         assert self.verdict is not None
         if self.verdict.who in (Answerer.VOICEMAIL, Answerer.SCREENING):
             self._owed = True
-        elif self.verdict.who is Answerer.HUMAN and not self._answers_us and self._seems_machine:
+        elif self.verdict.who is Answerer.HUMAN and self._seems_machine and not (self._answers_us and self._words):
             self._find(Answerer.VOICEMAIL, at, "tone", takes_message=True)
 
     def fax(self, at: float) -> None:
@@ -252,7 +257,7 @@ class WhoAnswered:
     def _seems_machine(self) -> bool:
         """Whether nothing that was said is a human's, and something points to a machine."""
         if self._said in (Said.NOTHING, Said.UNKNOWN):
-            return self._machine_vote or self._voiced_s > _SHORT_S
+            return self._machine_vote or self._voiced_s > _SHORT_S or not self._words
         return self._said in (Said.REACHED, Said.UNAVAILABLE)
 
     @property
@@ -274,7 +279,7 @@ class WhoAnswered:
             return _LONGEST_S
         if self._machine_vote:
             return _SHORT_S
-        return _TALK_S if self._said is Said.UNKNOWN else _LONG_S
+        return _LONG_S if self._said is Said.NOTHING else _TALK_S
 
     @property
     def _quiet_s(self) -> float:
@@ -287,13 +292,14 @@ class WhoAnswered:
             return _LONG_QUIET_S if self._said is Said.REACHED else _HELLO_QUIET_S
         if self._machine_vote or self._said is Said.REACHED:
             return _MACHINE_QUIET_S
-        return _QUIET_S if self._voiced_s <= _SHORT_S else _LONG_QUIET_S
+        return _QUIET_S if self._said is Said.NOTHING and self._voiced_s <= _SHORT_S else _LONG_QUIET_S
 
     def _judge(self, now: float) -> None:
         if self._said in _BY_MACHINES:
             self._judge_machine(now)
         elif not self._is_open:
             if not self._is(Answerer.HUMAN) and self._is_human_after_all:
+                self._settled = self._past if self._apart else self._words
                 self._find(Answerer.HUMAN, now, "words")
         elif now >= self._judged_at:
             self._judge_by_length(now)
@@ -320,7 +326,7 @@ class WhoAnswered:
             return human_words and self.verdict is not None and self.verdict.by != "words"
         if human_words:
             return self._voiced_s <= _LONG_S
-        fresh = self._fresh()
+        fresh = self._since(self._past)
         return len(fresh) <= _CALLED_BACK and self._voiced_s <= _SHORT_S and mentions(self._tables.present, fresh)
 
     def _judge_by_length(self, now: float) -> None:
@@ -331,7 +337,7 @@ class WhoAnswered:
                 self._find(Answerer.VOICEMAIL, now, "tone", takes_message=True)
             return
         by: By = "length"
-        if self._said in (Said.HELLO, Said.RECEPTION, Said.REACHED):
+        if self._said in (Said.HELLO, Said.RECEPTION):
             by = "words"
         elif self._vote == "human" or self._machine_vote:
             by = "carrier"
@@ -367,7 +373,7 @@ class WhoAnswered:
             return max(verdict.at, self._beep_at + _AFTER_BEEP_S)
         return None if self._quiet_at is None else max(verdict.at, self._quiet_at + quiet_s)
 
-    def _fresh(self) -> list[str]:
-        """The words of the turn; all of them when they do not follow on those that were there before."""
-        past = self._past
-        return self._words[len(past) :] if past and self._words[: min(3, len(past))] == past[:3] else self._words
+    def _since(self, past: list[str]) -> list[str]:
+        """The words that follow on these; all there are when they do not follow on them."""
+        follow = bool(past) and self._words[: min(3, len(past))] == past[:3]
+        return self._words[len(past) :] if follow else self._words

@@ -6,9 +6,9 @@ Rule: nothing here knows of webhooks or of other calls. One bad message is count
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -25,8 +25,14 @@ MESSAGE_CHARS: Final = 65_536
 
 _STRANGERS: Final = Parties()
 
+_BEFORE_START: Final = 10
+"""Messages among which the start must be. It is the second that carriers send."""
+
 _BAD_MESSAGES: Final = 50
 """Refused messages after which a stream is given up: one second of nothing but nonsense."""
+
+_AT_LEAST_S: Final = 1.0
+"""Seconds of messages that may come at once, however short the silence is after which a stream is dead."""
 
 NORMAL: Final = 1000
 POLICY: Final = 1008
@@ -36,31 +42,62 @@ TRY_AGAIN: Final = 1012
 server restarts. After the last two the call is to be resumed."""
 
 
+_Received = MutableMapping[str, Any]
+"""A message as ASGI hands it on."""
+
+
 async def read_start(socket: WebSocket, codec: Codec, within_s: float) -> wire.Started:
     """The `start` of a fresh socket. Raises LineLost when none comes in time, LineProtocolError at anything else."""
     try:
         async with asyncio.timeout(within_s):
-            while True:
-                message = await _read(socket, codec)
+            for _ in range(_BEFORE_START):
+                message = _understood(await _receive(socket), codec)
                 if isinstance(message, wire.Started):
                     return message
                 if not isinstance(message, wire.Connected | wire.Unknown):
                     raise LineProtocolError("a message came before start")
     except TimeoutError as late:
         raise LineLost(f"no start within {within_s} s") from late
+    raise LineProtocolError(f"{_BEFORE_START} messages came before start")
 
 
-async def _read(socket: WebSocket, codec: Codec) -> wire.Message:
-    """The next message. Raises LineLost when the socket is closed, LineProtocolError when it is malformed."""
+async def _receive(socket: WebSocket) -> _Received:
+    """What comes next. Raises LineLost when the socket is closed."""
     received = await socket.receive()
     if received["type"] == "websocket.disconnect":
         raise LineLost("the carrier closed the stream")
+    return received
+
+
+def _understood(received: _Received, codec: Codec) -> wire.Message:
+    """The message that came. Raises LineProtocolError when it is malformed."""
     text = received.get("text")
     if text is None:
         raise LineProtocolError("the message is not text")
     if len(text) > MESSAGE_CHARS:
         raise LineProtocolError(f"the message is longer than {MESSAGE_CHARS} characters")
     return codec.parse(text)
+
+
+class _Allowance:
+    """How many messages may still come: so many a second, and at once as many as were held up while nothing moved.
+
+    per_s: messages a second;  stall_s: the longest time in which they may have been held up, in seconds.
+    """
+
+    def __init__(self, per_s: float, stall_s: float, now: float) -> None:
+        self._per_s = per_s
+        self._most = self._left = per_s * stall_s
+        self._counted_at = now
+
+    def has_one(self, now: float) -> bool:
+        """Take one message off; false when there is none left."""
+        self._left = min(self._most, self._left + (now - self._counted_at) * self._per_s)
+        self._counted_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class MediaLine:
@@ -109,14 +146,15 @@ class MediaLine:
     async def receive(self) -> AsyncIterator[Inbound]:
         """Everything the carrier sends, until `stop` or `hang_up`.
 
-        Raises LineLost when the stream ends in any other way, when no media comes for too long, or after fifty
-        malformed messages.
+        Raises LineLost when the stream ends in any other way, when no media comes for too long, when messages come
+        faster than anybody speaks, or after fifty malformed ones.
         """
         loop = asyncio.get_running_loop()
         silent_at = loop.time() + self._limits.media_silence_s
+        allowance = self._allowance(loop.time())
         while self.is_open:
             try:
-                message = await self._next(silent_at)
+                message = await self._next(silent_at, allowance)
             except TimeoutError as late:
                 if not self.is_open:
                     break
@@ -186,13 +224,20 @@ class MediaLine:
         self.break_off()
         await close_socket(self._socket, code, self._limits.send_within_s)
 
-    async def _next(self, until: float) -> wire.Message:
+    def _allowance(self, now: float) -> _Allowance:
+        """A stall that the stream survives is followed by all that was held up in it."""
+        return _Allowance(self._limits.messages_per_s, max(_AT_LEAST_S, self._limits.media_silence_s), now)
+
+    async def _next(self, until: float, allowance: _Allowance) -> wire.Message:
         """The next message of this stream. Raises TimeoutError at `until`, or once the line is closed."""
         try:
             async with asyncio.timeout_at(until) as self._waiting:
-                message = await _read(self._socket, self._codec)
+                received = await _receive(self._socket)
         finally:
             self._waiting = None
+        if not allowance.has_one(asyncio.get_running_loop().time()):
+            raise LineLost(f"more than {self._limits.messages_per_s} messages a second")
+        message = _understood(received, self._codec)
         if isinstance(message, wire.Started):
             raise LineProtocolError("start came twice")
         if not isinstance(message, wire.Connected | wire.Unknown) and message.stream_id != self._stream_id:

@@ -1,7 +1,7 @@
-"""Tickets: who may open a media socket.
+"""Tickets: who may open a media socket, and for whom room is kept.
 
 In:   the call a webhook was signed for, and later the token of a socket that claims to carry it.
-Out:  a token that works once, for that call, for a while.
+Out:  a token that works once, for that call, for a while; and how many calls room is promised to.
 Rule: no clock (`now` is an argument) and no randomness of its own (`draw` makes tokens).
 
 A carrier's signature has no date in it and can be replayed; a ticket cannot.
@@ -51,8 +51,36 @@ class Tickets:
         ticket = self._unused.pop(token, None)
         return ticket.call_id if ticket else None
 
+    def cancel(self, call_id: str) -> None:
+        """Let nobody in for this call with the ticket it has, if it has one."""
+        self._unused = {token: ticket for token, ticket in self._unused.items() if ticket.call_id != call_id}
+
     def _expire(self, now: float) -> None:
         for token, ticket in list(self._unused.items()):
             if ticket.expires_at > now:
                 break
             del self._unused[token]
+
+
+class Promises:
+    """Room promised to calls that do not stream yet, or not just now; each promise for a while."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def make(self, call_id: str, until: float) -> None:
+        """Keep room for this call until then, or longer if that was promised before."""
+        self._until[call_id] = max(until, self._until.get(call_id, until))
+
+    def drop(self, call_id: str) -> None:
+        """Keep none for it any more: it streams, or is over."""
+        self._until.pop(call_id, None)
+
+    def hold(self, call_id: str, now: float) -> bool:
+        """Whether room is kept for this call."""
+        return self._until.get(call_id, now) > now
+
+    def to_others(self, call_id: str, now: float) -> int:
+        """For how many other calls room is kept."""
+        self._until = {promised: until for promised, until in self._until.items() if until > now}
+        return len(self._until) - (call_id in self._until)

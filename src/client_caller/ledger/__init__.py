@@ -1,0 +1,1 @@
+"""What must be kept for ever: calls, consents, who must not be called, orders, campaigns."""

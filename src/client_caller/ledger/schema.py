@@ -1,0 +1,163 @@
+"""The tables of the ledger.
+
+In:   nothing.     Out: `metadata`, the same for SQLite and PostgreSQL.
+Rule: whoever changes a table adds a step to migrations/versions; tests/ledger/test_migrations.py compares the two.
+
+What is told is appended and never changed: `entries`, `do_not_call`, `consents`, `revocations`. A fact's `id` is made
+of the fact itself, so that to write it twice does no harm. A row of `calls` is what the entries of a call come to.
+Instants are kept in UTC; SQLite stores them without saying so.
+"""
+
+from typing import Final
+
+from sqlalchemy import JSON, Boolean, Column, DateTime, ForeignKey, Index, Integer, MetaData, Table, Text, text
+
+NAMING: Final = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+
+metadata: Final = MetaData(naming_convention=NAMING)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+calls: Final = Table(
+    "calls",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("began_at", DateTime(timezone=True), nullable=False),
+    _text("direction"),
+    _text("theirs"),
+    _text("ours"),
+    _text("agent"),
+    _text("order_id"),
+    _text("record"),
+    _text("state"),
+    Column("duration_s", Integer),
+    _text("why"),
+    _text("outcome"),
+    Column("ended_at", DateTime(timezone=True)),
+    Index(None, "began_at", "call_id"),
+    Index(None, "theirs"),
+)
+
+entries: Final = Table(
+    "entries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("call_id", Text, ForeignKey("calls.call_id"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    _text("kind"),
+    _text("body"),
+    Index(None, "call_id", "at"),
+)
+"""What was told of calls. body: the entry as ledger/encoding.py writes it."""
+
+do_not_call: Final = Table(
+    "do_not_call",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("number"),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("forbidden", Boolean, nullable=False),
+    _text("source"),
+    _text("call_id"),
+    Index(None, "number", "at"),
+    Index(None, "call_id"),
+)
+"""forbidden: true for "must not be called", false for "may be called again". The latest of a number holds."""
+
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("number"),
+    _text("kind"),
+    Column("given_at", DateTime(timezone=True), nullable=False),
+    _text("source"),
+    _text("text"),
+    _text("evidence"),
+    Index(None, "number"),
+)
+
+revocations: Final = Table(
+    "revocations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("number"),
+    _text("kind"),
+    Column("at", DateTime(timezone=True), nullable=False),
+    _text("source"),
+    Index(None, "number"),
+)
+"""kind: of the consents that end, empty for all. A consent given later is a new one."""
+
+campaigns: Final = Table(
+    "campaigns",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _text("agent"),
+    _text("purpose"),
+    _text("digest"),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    _text("state"),
+    Column("max_at_once", Integer),
+    Index(None, "name", unique=True),
+)
+
+contacts: Final = Table(
+    "contacts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("campaign_id", Text, ForeignKey("campaigns.id"), nullable=False),
+    Column("row", Integer, nullable=False),
+    _text("number"),
+    _text("zone"),
+    _text("region"),
+    Column("purpose", Text),
+    Column("vars", JSON, nullable=False),
+    _text("state"),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", DateTime(timezone=True)),
+    _text("outcome"),
+    Index(None, "campaign_id", "row", unique=True),
+    Index(None, "campaign_id", "state", "next_at"),
+    Index(None, "number"),
+)
+
+orders: Final = Table(
+    "orders",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("to_number"),
+    _text("from_number"),
+    _text("agent"),
+    Column("vars", JSON, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("campaign_id", Text, ForeignKey("campaigns.id")),
+    Column("contact_id", Text, ForeignKey("contacts.id")),
+    _text("purpose"),
+    Column("placed_at", DateTime(timezone=True)),
+    _text("call_id"),
+    _text("state"),
+    _text("outcome"),
+    Column("over_at", DateTime(timezone=True)),
+    Index(None, "to_number", "made_at"),
+    Index(None, "state"),
+)
+
+OPEN_ORDER: Final = "state IN ('made', 'placed', 'unsure')"
+
+one_open_order: Final = Index(
+    "ix_orders_one_open_per_contact",
+    orders.c.contact_id,
+    unique=True,
+    sqlite_where=text(OPEN_ORDER),
+    postgresql_where=text(OPEN_ORDER),
+)
+"""No contact is called twice at once, however many processes try."""

@@ -1,0 +1,68 @@
+"""The fields of a carrier's JSON, checked one by one.
+
+In:   a JSON text, or a part of one, and a field's name.     Out: what the field holds, in the type that is meant.
+Rule: raises LineProtocolError and nothing else; it names the field, and never repeats what the field held. Carriers
+      write numbers as numbers or as digits, and add fields as they like: both are let through.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+from client_caller.errors import LineProtocolError
+from client_caller.line.codec import KEYS, is_safe_id
+
+_DIGITS: Final = re.compile(r"[0-9]{1,15}")
+
+Part = dict[str, Any]
+
+
+def json_object(text: str | bytes) -> Part:
+    """The object that a text holds."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as wrong:
+        raise LineProtocolError("the message is not JSON") from wrong
+    if not isinstance(message, dict):
+        raise LineProtocolError("the message is not a JSON object")
+    return message
+
+
+def part_of(message: Part, field: str) -> Part:
+    """An object inside."""
+    part = message.get(field)
+    if not isinstance(part, dict):
+        raise LineProtocolError(f"{field} is missing or not an object")
+    return part
+
+
+def text_of(part: Part, field: str) -> str:
+    """Any text."""
+    text = part.get(field)
+    if not isinstance(text, str):
+        raise LineProtocolError(f"{field} is missing or not text")
+    return text
+
+
+def id_of(part: Part, field: str) -> str:
+    """An id that can stand in a file name and in JSON as it is."""
+    name = text_of(part, field)
+    if not is_safe_id(name):
+        raise LineProtocolError(f"{field} is not an id")
+    return name
+
+
+def number_of(part: Part, field: str) -> int:
+    """A whole number of at most 15 digits: exact as a float, and no stream lasts longer in milliseconds."""
+    number = part.get(field)
+    if isinstance(number, bool) or not isinstance(number, int | str) or not _DIGITS.fullmatch(str(number)):
+        raise LineProtocolError(f"{field} is missing or not a whole number")
+    return int(number)
+
+
+def key_of(part: Part, field: str) -> str:
+    """A key of a telephone."""
+    key = text_of(part, field)
+    if key not in KEYS:
+        raise LineProtocolError(f"{field} is not a key of a telephone")
+    return key

@@ -1,0 +1,219 @@
+"""The office: calls that we place, campaigns, and what is asked about calls; behind the API and the command line.
+
+In:   requests of the operator; what the carrier tells.     Out: orders, campaigns, answers as plain data.
+Rule: it holds the threads together and decides nothing: whom to call is the law's business, when the dialler's.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from client_caller.agent import Agent
+from client_caller.campaigns import CALL_BACK, Campaigns
+from client_caller.conversation import events as ev
+from client_caller.dialler import Dialler
+from client_caller.errors import ClientCallerError, ConfigError
+from client_caller.ledger.database import LedgerFailed
+from client_caller.ledger.entries import Campaign, Consent, Forbidden, Order
+from client_caller.line.protocol import CallBackWanted, News
+from client_caller.outbound.judge import Request
+from client_caller.outbound.numbers import parse_number
+
+log = logging.getLogger("client_caller.office")
+
+_PAUSE_S: Final = 5.0
+"""Seconds to wait when the ledger is away, before it is asked again."""
+
+_ROOM_S: Final = 1.0
+_IDLE_S: Final = 30.0
+"""Seconds after which contacts are looked at again that wait for room, and for their time."""
+
+_AT_LEAST_S: Final = 0.02
+"""Seconds between two looks, whatever is due: a mistake in an instant must cost no processor."""
+
+_CALL_BACKS: Final = 1_000
+
+Tell = Callable[[str, ev.OutsideNews], bool]
+"""Has a running call take something in; whether there is such a call."""
+
+
+class Office:
+    """What an operator may ask for.
+
+    tell: the house's;  answering: the name of the agent that answers, and calls back.
+    """
+
+    def __init__(self, dialler: Dialler, from_number: str, tell: Tell, answering: str) -> None:
+        self._dialler = dialler
+        self._ledger = dialler.ledger
+        self._campaigns = Campaigns(dialler, from_number)
+        self._from = from_number
+        self._tell = tell
+        self._answering = answering
+        self._call_backs: deque[CallBackWanted] = deque(maxlen=_CALL_BACKS)
+
+    # For the house: whose calls are ours.
+
+    def agent_of(self, order_id: str) -> Agent | None:
+        """The agent that speaks in this call."""
+        return self._dialler.agent_of(order_id)
+
+    def hear_of(self, news: News) -> None:
+        """Take note of what the carrier tells."""
+        if isinstance(news, CallBackWanted):
+            self._call_backs.append(news)
+            self._dialler.wake()
+        self._dialler.hear_of(news)
+
+    def ended(self, order_id: str, outcome: str) -> None:
+        """A call was held, and this is how it went."""
+        self._dialler.ended(order_id, outcome)
+
+    # For the operator.
+
+    async def call(
+        self, to: str, agent: str, variables: Mapping[str, str], consent: str = "", region: str | None = None
+    ) -> str:
+        """Place one call; gives the id of its order. consent: where and how the callee agreed to it, if that is new.
+
+        Raises NumberError, NotAllowedError, MissingVariableError, ConfigError, LedgerFailed.
+        """
+        number = parse_number(to, region)
+        speaker = self._dialler.agents.for_calling(agent or self._answering)
+        assert speaker.outbound is not None
+        now, purpose = self._dialler.now(), speaker.outbound.purpose
+        if consent:
+            await self._ledger.add_consents([Consent(number, purpose, now, "operator", consent)])
+        order = Order(
+            secrets.token_urlsafe(12), number, self._from, agent or self._answering, variables, now, purpose=purpose
+        )
+        await self._dialler.order(order, Request(number, purpose))
+        return order.id
+
+    async def order(self, order_id: str) -> dict[str, Any] | None:
+        """How an order stands; None when there is none."""
+        order = await self._ledger.order(order_id)
+        if order is None:
+            return None
+        known = self._dialler.open.get(order_id)
+        state = known.state if known and known.state else order.state
+        return {"order": order.id, "state": state, "call": order.call_id or "", "outcome": order.outcome}
+
+    def transfer(self, call_id: str, to: str, briefing: str) -> bool:
+        """Connect the caller to a telephone, after a sentence; whether there is such a call."""
+        return self._tell(call_id, ev.TransferOrdered(to, briefing))
+
+    def press(self, call_id: str, keys: str) -> bool:
+        """Press keys in a call; whether there is such a call."""
+        return self._tell(call_id, ev.KeysOrdered(keys))
+
+    def hang_up(self, call_id: str, reason: str) -> bool:
+        """End a call, after a goodbye; whether there is such a call."""
+        return self._tell(call_id, ev.HangUpOrdered(reason))
+
+    async def calls(self, limit: int, before: str | None) -> list[dict[str, Any]]:
+        """Calls, the newest first."""
+        return [asdict(call) for call in await self._ledger.calls(limit, before)]
+
+    async def audit(self, call_id: str) -> dict[str, Any] | None:
+        """All that can be proved of a call."""
+        return await self._ledger.audit(call_id)
+
+    async def start_campaign(
+        self,
+        name: str,
+        text: str,
+        agent: str,
+        region: str | None = None,
+        purpose: str | None = None,
+        max_at_once: int | None = None,
+    ) -> dict[str, Any]:
+        """Start a campaign of a CSV text, or go on with it. Raises ConfigError, LedgerFailed."""
+        if name.startswith(CALL_BACK):
+            raise ConfigError(f"a campaign's name must not begin with {CALL_BACK!r}: promised call backs are named so")
+        agent = agent or self._answering
+        campaign = await self._campaigns.add(name, text, agent, region=region, purpose=purpose, max_at_once=max_at_once)
+        return await self._told(campaign)
+
+    async def campaign(self, campaign_id: str) -> dict[str, Any] | None:
+        """How far a campaign is; None when there is none."""
+        campaign = await self._ledger.campaign(campaign_id)
+        return await self._told(campaign) if campaign else None
+
+    async def campaigns(self) -> list[dict[str, Any]]:
+        """All campaigns, the newest first."""
+        return [await self._told(campaign) for campaign in await self._ledger.campaigns()]
+
+    async def set_campaign(self, campaign_id: str, state: Literal["running", "stopped"]) -> bool:
+        """Stop a campaign, or go on with it; whether there is one. Calls that run go on."""
+        campaign = await self._ledger.campaign(campaign_id)
+        if campaign is not None:
+            await self._ledger.set_campaign_state(campaign_id, state)
+            self._dialler.wake()
+        return campaign is not None
+
+    async def _told(self, campaign: Campaign) -> dict[str, Any]:
+        current = await self._ledger.campaign(campaign.id) or campaign
+        progress = await self._ledger.progress(campaign.id)
+        return {
+            "campaign": current.id,
+            "name": current.name,
+            "state": current.state,
+            **asdict(progress),
+            "paused": self._dialler.pacer.breaker.why,
+        }
+
+    async def forbidden(self) -> list[dict[str, Any]]:
+        """The list of those who must not be called."""
+        return [asdict(entry) for entry in await self._ledger.forbidden()]
+
+    async def forbid(self, numbers: list[str], region: str | None) -> int:
+        """Have numbers not be called any more; how many. Raises NumberError, and changes nothing, for a wrong one."""
+        now = self._dialler.now()
+        entries = [Forbidden(parse_number(number, region), now, "operator") for number in numbers]
+        await self._ledger.forbid(entries)
+        return len(entries)
+
+    async def add_consent(self, number: str, kind: str, source: str, text: str, given_at: datetime) -> None:
+        """Keep a consent. Raises NumberError, ConfigError, LedgerFailed."""
+        if kind not in ("informational", "marketing"):
+            raise ConfigError(f"{kind!r} is no kind of consent; there are: informational, marketing")
+        wanted: Literal["informational", "marketing"] = "marketing" if kind == "marketing" else "informational"
+        await self._ledger.add_consents([Consent(parse_number(number, None), wanted, given_at, source, text)])
+
+    # Its work.
+
+    async def run(self) -> None:
+        """Take up what was left open, then place calls until cancelled. The ledger may be away for a while."""
+        recovered = False
+        while True:
+            try:
+                if not recovered:
+                    await self._dialler.recover()
+                    recovered = True
+                await self._note_call_backs()
+                waits_for_room = await self._campaigns.step()
+                due_at = await self._dialler.step()
+                now = asyncio.get_running_loop().time()
+                at = max(now + _AT_LEAST_S, min(due_at, now + (_ROOM_S if waits_for_room else _IDLE_S)))
+            except LedgerFailed as away:
+                log.warning("no call is placed while the ledger is away", extra={"why": str(away)})
+                at = asyncio.get_running_loop().time() + _PAUSE_S
+            await self._dialler.until_news(at)
+
+    async def _note_call_backs(self) -> None:
+        while self._call_backs:
+            wanted = self._call_backs[0]
+            try:
+                number = parse_number(wanted.parties.theirs, None)
+                await self._campaigns.promise_call_back(wanted.call_id, number, self._answering)
+            except LedgerFailed:
+                raise
+            except ClientCallerError as wrong:
+                log.warning("a promised call back cannot be made", extra={"call": wanted.call_id, "why": str(wrong)})
+            self._call_backs.popleft()

@@ -1,0 +1,133 @@
+"""The network in memory: requests and media sockets go straight into ASGI applications.
+
+In:   an application, or one for each origin.     Out: a `Network` without sockets and threads.
+Rule: it takes no time of its own, so that on a clock that jumps whole calls pass in milliseconds.
+
+Time limits hold as over a wire: who does not answer in time goes on all the same, and is not heard. What an
+application raises is kept in `crashes`; the carrier sees what it would see over a wire, a 500 or a lost socket.
+Applications are not started up: who needs their lifespan runs it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from client_caller.twin.asgi_socket import AppSocket, ClientGone
+from client_caller.twin.network import MediaSocket, SocketRefused
+
+_ANYWHERE: Final = "*"
+_GOODBYE_S: Final = 10.0
+_SECURE: Final = {"ws": "http", "wss": "https"}
+
+
+class AppTransport:
+    """An httpx transport into ASGI applications, with time limits. find: who answers at an address, None for nobody."""
+
+    def __init__(self, find: Callable[[str], ASGIApp | None]) -> None:
+        self._find = find
+        self._going_on: set[asyncio.Task[httpx.Response]] = set()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The application's answer. Raises httpx.ConnectError and httpx.ReadTimeout."""
+        app = self._find(str(request.url))
+        if app is None:
+            raise httpx.ConnectError("nobody listens there", request=request)
+        within_s = request.extensions.get("timeout", {}).get("read")
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        answering = asyncio.create_task(transport.handle_async_request(request))
+        self._going_on.add(answering)
+        answering.add_done_callback(self._going_on.discard)
+        try:
+            async with asyncio.timeout(within_s):
+                return await asyncio.shield(answering)
+        except TimeoutError as late:
+            raise httpx.ReadTimeout(f"no answer within {within_s} s", request=request) from late
+
+    async def __aenter__(self) -> "AppTransport":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+def transport_to(app: ASGIApp) -> httpx.AsyncBaseTransport:
+    """For `httpx.AsyncClient(transport=…)`: every request goes straight into this application."""
+    return cast(httpx.AsyncBaseTransport, AppTransport(lambda url: app))
+
+
+class Apps:
+    """A network on which these applications answer.
+
+    apps: one for every address, or one for each origin, as "https://voice.example.com". They may be changed at any
+    time; an origin that is not among them cannot be reached. http: a client whose requests go into them;
+    crashes: what they raised.
+    """
+
+    def __init__(self, apps: ASGIApp | Mapping[str, ASGIApp]) -> None:
+        self.apps: dict[str, ASGIApp] = dict(apps) if isinstance(apps, Mapping) else {_ANYWHERE: apps}
+        self.crashes: list[BaseException] = []
+        self._running: set[asyncio.Task[None]] = set()
+        transport = cast(httpx.AsyncBaseTransport, AppTransport(self._at))
+        self._http = httpx.AsyncClient(transport=transport, trust_env=False)
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A client whose requests go into the applications."""
+        return self._http
+
+    async def open(self, url: str, headers: Mapping[str, str], within_s: float) -> MediaSocket:
+        """Open a WebSocket into the application at this address."""
+        app = self._at(url)
+        if app is None:
+            raise SocketRefused("it cannot be opened: nobody listens there")
+        socket = AppSocket(app, url, headers)
+        self._running.add(socket.task)
+        socket.task.add_done_callback(self._running.discard)
+        async with asyncio.timeout(within_s):
+            await socket.open()
+        return socket
+
+    async def aclose(self) -> None:
+        """Give the applications that still serve a socket a while to end."""
+        await self._http.aclose()
+        if self._running:
+            _, slow = await asyncio.wait(self._running, timeout=_GOODBYE_S)
+            for task in slow:
+                task.cancel()
+
+    def _at(self, url: str) -> ASGIApp | None:
+        parts = urlsplit(url)
+        origin = f"{_SECURE.get(parts.scheme, parts.scheme)}://{parts.netloc}"
+        app = self.apps.get(origin) or self.apps.get(_ANYWHERE)
+        if app is None:
+            return None
+        return self._noted(app)
+
+    def _noted(self, app: ASGIApp) -> ASGIApp:
+        async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+            with _Noting(self.crashes):
+                await app(scope, receive, send)
+
+        return noted
+
+
+class _Noting:
+    """Keeps what is raised inside, and lets it pass."""
+
+    def __init__(self, crashes: list[BaseException]) -> None:
+        self._crashes = crashes
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, crash: BaseException | None, _: TracebackType | None) -> None:
+        if crash is not None and not isinstance(crash, asyncio.CancelledError | ClientGone):
+            self._crashes.append(crash)
