@@ -339,7 +339,7 @@ def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
         "right at first": sum(each.first == each.expected for each in outcomes),
         "humans taken for something else, at any time": sum({e.first, e.last} != {"HUMAN"} for e in humans),
         "voicemails first taken for humans, and talked to": sum(each.first == "HUMAN" for each in machines),
-        "messages begun before the end of the beep, and again after it": sum(
+        "voicemails spoken to before their beep, and again after it": sum(
             len(each.speak_at) > 1 for each in machines if each.beep_end_s and each.last == "VOICEMAIL"
         ),
         "full mailboxes known as such": sum(

@@ -428,6 +428,17 @@ def test_an_assistant_that_screens_calls_is_told_why_and_the_human_behind_it_who
     assert said(script)[-1] == DIALLED.greeting
 
 
+def test_an_assistant_that_was_taken_for_a_human_is_told_why_we_call() -> None:
+    script = answered()
+    hello(script, "Hello?")
+    script.wait(0.4)
+    script.hear(0, 2)
+    script.caller_says("Please say your name and why you are calling, and I will see if this person is available.")
+    script.wait(4.0)
+    assert script.conversation.phase is Phase.PROBING
+    assert DIALLED.screened in said(script)
+
+
 @pytest.mark.parametrize(("keys", "errand"), [("1", SendKeys("1")), ("", HangUp("a menu"))])
 def test_a_menu_gets_its_key_or_is_left(keys: str, errand: Action) -> None:
     script = answered(replace(DIALLED, menu_keys=keys))

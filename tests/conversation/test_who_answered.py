@@ -339,7 +339,7 @@ def test_the_message_is_left_after_the_beep() -> None:
 
 def test_without_a_beep_it_is_left_when_the_greeting_has_been_over_for_a_while() -> None:
     course = play(Says(0.8, 3.0, "Sorry, I can't come to the phone right now. Leave a message."))
-    assert course.due == [pytest.approx(3.8 + 1.8)]
+    assert course.due == [pytest.approx(3.8 + 2.0)]
 
 
 def test_a_beep_that_was_promised_is_waited_for_longer() -> None:
@@ -348,7 +348,7 @@ def test_a_beep_that_was_promised_is_waited_for_longer() -> None:
 
 def test_a_beep_that_comes_late_has_the_message_said_again() -> None:
     course = play(Says(0.8, 3.0, "I can't come to the phone. Leave a message."), Beeps(7.0))
-    assert course.due == [pytest.approx(5.6), pytest.approx(7.3, abs=0.01)]
+    assert course.due == [pytest.approx(5.8), pytest.approx(7.3, abs=0.01)]
 
 
 def test_a_greeting_in_several_parts_is_waited_out() -> None:
@@ -356,7 +356,7 @@ def test_a_greeting_in_several_parts_is_waited_out() -> None:
         Says(0.8, 3.0, "I can't come to the phone right now."),
         Says(5.0, 3.0, "I can't come to the phone right now. Leave a message and I'll call you back."),
     )
-    assert course.due == [pytest.approx(8.0 + 1.8)]
+    assert course.due == [pytest.approx(8.0 + 2.0)]
 
 
 def test_the_carrier_may_say_that_the_greeting_is_over() -> None:

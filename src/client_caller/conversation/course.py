@@ -134,7 +134,8 @@ class Course:
         actions = self._probe.take(event, now)
         found = self._probe.found(now)
         if self.floor.phase is not Phase.PROBING:
-            return [*actions, *(self._meet_machine() if found is Found.MACHINE and not self._last else [])]
+            met = found is Found.MACHINE and not self._last
+            return [*actions, *([do.Note("a machine answered"), *self._meet_machine()] if met else [])]
         match found:
             case Found.HUMAN | Found.SILENCE:
                 self._last = None
@@ -158,7 +159,7 @@ class Course:
         """It was taken for a human."""
         ceded = self.floor.cede()
         self.floor.phase = Phase.PROBING
-        return [do.Note("a machine answered"), *ceded]
+        return ceded
 
     def _note_human(self) -> Actions:
         """Whoever says something that is no machine's is a human; that is noted once."""
@@ -195,7 +196,7 @@ class Course:
         wish = wish_of(text, self._language)
         self._quiet.turn(now, parted=wish is Wish.GOODBYE)
         if self._probe and self._probe.is_machine_after_all(text, now):
-            return self._meet_machine()
+            return [*self._meet_machine(), *self._find(None, now)]
         self._noted += self._note_human()
         if wish is Wish.OPT_OUT:
             return self._opt_out(now)

@@ -32,6 +32,8 @@ class Found(Enum):
 
 _ENDS = {Answerer.MENU: Found.MENU, Answerer.FAX: Found.FAX, Answerer.NOBODY: Found.NOBODY}
 
+_MACHINES = (Answerer.VOICEMAIL, Answerer.SCREENING, Answerer.MENU)
+
 _DUE = {
     None: Found.SILENCE,
     Answerer.NOBODY: Found.SILENCE,
@@ -116,7 +118,7 @@ class Probe:
     def is_machine_after_all(self, text: str, now: float) -> bool:
         """Whether `text`, said by who was taken for a human, is a machine's."""
         self._who.words(text, now)
-        return self.found(now) in (Found.MACHINE, Found.FULL, Found.MENU)
+        return self._who.verdict is not None and self._who.verdict.who in _MACHINES
 
     def _speak_on(self, event: ev.Event, now: float) -> Actions:
         """What concerns the agent's own voice."""

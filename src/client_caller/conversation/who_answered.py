@@ -52,7 +52,7 @@ _NOBODY_S: Final = 10.0
 _WE_BEGIN_S: Final = 4.0
 """Silence after which we speak first: some who take a call wait for the caller. An assumption."""
 
-_NO_BEEP_S: Final = 1.8
+_NO_BEEP_S: Final = 2.0
 _BEEP_S: Final = 4.0
 """Silence after a greeting from which on its beep is not waited for any more, and the same for one that has promised a
 beep. Assumptions; a beep that comes later has the message said again."""
