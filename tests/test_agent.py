@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from client_caller.agent import load_agent
+from client_caller.agent import filled, load_agent
 from client_caller.errors import ConfigError
+from client_caller.outbound.opening import MissingVariableError
 
 SMALLEST = 'name = "Anna"\ncompany = "Maple"\ngreeting = "Hello"\npersona = "You are Anna."\n'
 
@@ -49,7 +50,8 @@ def test_all_mistakes_are_told_at_once_each_with_its_line_field_and_what_is_allo
         "line 7: voice.words_per_minute should be less than or equal to 300 (it is 900)",
         "line 8: voice.pich is not a field of an agent file; here may stand: name, words_per_minute, pitch",
         "line 5: colour is not a field of an agent file; here may stand: name, company, language, greeting, persona, "
-        "facts, hints, examples, voice, limits, phrases, transfer_to",
+        "facts, hints, examples, voice, limits, phrases, identity, transfer_to, transfer_briefly, when_full, "
+        "recording, outbound, keys",
     ]
 
 
@@ -91,3 +93,54 @@ def test_a_number_that_no_carrier_can_dial_is_refused(tmp_path: Path, number: st
     assert complaints(tmp_path, text) == [
         f"line 5: transfer_to must be a number in E.164 form, such as +15550100002 (it is {number!r})"
     ]
+
+
+CALLS = 'identity = "Hello, this is {agent}, the automated assistant of {company}."\n'
+OUTBOUND = (
+    '[outbound]\nreason = "I call about your appointment on {day}, {name}."\nmessage = "Please call us, {name}."\n'
+)
+
+
+def test_an_agent_that_places_calls_has_its_variables_filled_in_and_keeps_its_own_name(tmp_path: Path) -> None:
+    text = SMALLEST.replace("You are Anna", "You are {name} of {company}, and call {who}") + CALLS + OUTBOUND
+    agent = filled(
+        load_agent(write(tmp_path, text)), {"name": "Ada", "day": "Tuesday", "who": "clients"}, outbound=True
+    )
+    assert agent.identity == "Hello, this is Anna, the automated assistant of Maple."
+    assert agent.persona == "You are Anna of Maple, and call clients."
+    assert agent.outbound
+    assert agent.outbound.reason == "I call about your appointment on Tuesday, Ada."
+    assert agent.outbound.message == "Please call us, Ada."
+
+
+def test_a_variable_that_is_not_there_is_named(tmp_path: Path) -> None:
+    agent = load_agent(write(tmp_path, SMALLEST + CALLS + OUTBOUND))
+    with pytest.raises(MissingVariableError, match="day"):
+        filled(agent, {"name": "Ada"}, outbound=True)
+    assert filled(agent, {}, outbound=False).greeting == "Hello", "in a call that comes in nobody needs them"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (OUTBOUND, "line 5: outbound needs a lawful identity"),
+        ('identity = "Hello, this is Anna of Maple."\n' + OUTBOUND, "must say that a machine is calling"),
+        ('when_full = "forward"\n', "line 5: when_full needs transfer_to"),
+        ('when_full = "call back"\n', "needs a table [outbound]"),
+        ('when_full = "call back"\n' + CALLS + OUTBOUND, "day, name is not known then"),
+        ('[recording]\nconsent = "asked"\n', "needs a phrase that the caller hears"),
+        ('[keys]\nhuman = "00"\n', "line 6: keys.human"),
+        ('[keys]\nopt_in = "1"\n', "here may stand: opt_out, human"),
+        ('[outbound]\nreason = "Hello"\nmenu_keys = "one"\n', "outbound.menu_keys"),
+    ],
+)
+def test_what_the_law_or_a_call_needs_and_is_missing_is_told(tmp_path: Path, text: str, complaint: str) -> None:
+    assert any(complaint in told for told in complaints(tmp_path, SMALLEST + text)), complaints(
+        tmp_path, SMALLEST + text
+    )
+
+
+def test_the_agent_that_places_calls_is_valid_and_lawful() -> None:
+    agent = load_agent(Path(__file__).parent.parent / "agents" / "clinic.toml")
+    assert agent.outbound
+    assert filled(agent, {"name": "Ada", "day": "Tuesday"}, outbound=True).identity.endswith("of Harbour Clinic.")

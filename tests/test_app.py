@@ -77,7 +77,10 @@ def test_a_house_has_room_for_so_many_calls_and_has_it_again_afterwards(tmp_path
 
 def test_a_caller_for_whom_there_is_no_room_hears_the_agents_own_sentence(tmp_path: Path) -> None:
     phrases = House(settings(tmp_path), AGENT.model_copy(update={"transfer_to": "+15550100009"}), engines()).phrases
-    assert phrases == Phrases(AGENT.phrases.busy, AGENT.phrases.wait, AGENT.phrases.dropped_for_good, "+15550100009")
+    said = AGENT.phrases
+    assert phrases == Phrases(
+        said.busy, said.wait, said.dropped_for_good, "+15550100009", when_full="hang up", queued=said.queued
+    )
 
 
 def test_every_call_leaves_its_record_and_recording_in_a_folder_of_its_own(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from client_caller.errors import ConfigError
-from client_caller.outbound.opening import fill, opening_is_lawful
+from client_caller.outbound.opening import fill, opening_is_lawful, variables_of
 
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """Text that will be spoken or read by the language model: never empty."""
@@ -142,7 +142,7 @@ class AgentOutbound(BaseModel):
     reason: Sentence
     message: str = ""
     screened: str = ""
-    menu_keys: Annotated[str, StringConstraints(pattern=r"[0-9*#A-DwW]{0,32}")] = ""
+    menu_keys: Annotated[str, StringConstraints(pattern=r"^[0-9*#A-DwW]{0,32}$")] = ""
 
 
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]?$")]
@@ -195,6 +195,19 @@ class Agent(BaseModel):
         if when_full == "forward" and not info.data.get("transfer_to"):
             raise PydanticCustomError("forward", "needs transfer_to, the number that callers are forwarded to")
         return when_full
+
+    @model_validator(mode="after")
+    def _can_call_back(self) -> Self:
+        if self.when_full == "call back":
+            if self.outbound is None:
+                raise PydanticCustomError("call back", "when_full = 'call back' needs a table [outbound]")
+            if wanted := set(variables_of(self.outbound.reason)) - {"agent", "company"}:
+                raise PydanticCustomError(
+                    "call back",
+                    "when_full = 'call back' needs an [outbound] reason without variables: {wanted} is not known then",
+                    {"wanted": ", ".join(sorted(wanted))},
+                )
+        return self
 
     @field_validator("outbound")
     @classmethod
@@ -298,7 +311,8 @@ def _complaint(error: ErrorDetails, place: Place) -> str:
         return f"is not a field of an agent file; here may stand: {', '.join(_fields_beside(place))}"
     if error["type"] == "string_too_short":
         return "must not be empty"
-    return f"{error['msg'].removeprefix('Input ')} (it is {error['input']!r})"
+    what: str = error["msg"].removeprefix("Input ")
+    return what if isinstance(error["input"], Mapping) else f"{what} (it is {error['input']!r})"
 
 
 def _fields_beside(place: Place) -> list[str]:
