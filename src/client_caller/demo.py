@@ -56,8 +56,7 @@ async def run_demo(settings: Settings, console: Console, runs: Path = Path("runs
         heard = await watched(stage, steps, console)
         record = stage.newest_record()
         assert record is not None
-    _keep(record.parent, folder)
-    return _report(heard, folder, console)
+    return tell(heard, record.parent, folder, console)
 
 
 async def render_with_espeak(text: str, words_per_minute: int) -> tuple[Samples, int]:
@@ -81,12 +80,10 @@ async def _script(render: Render, recordings: Path) -> Sequence[Step]:
     ]
 
 
-def _keep(call: Path, folder: Path) -> None:
+def tell(heard: HeardCall, call: Path, folder: Path, console: Console) -> Path:
+    """Put what the call left into `folder`, beside a report, and show the figures. call: the folder of its record."""
     for name in ("record.jsonl", "call.wav"):
         shutil.copyfile(call / name, folder / name)
-
-
-def _report(heard: HeardCall, folder: Path, console: Console) -> Path:
     header, entries = read_record(folder / "record.jsonl")
     timeline = join(heard.turns, entries)
     notes = (

@@ -57,6 +57,10 @@ INTERRUPTIONS: Final = (
     Line("Hold on, I would like to cancel my order.", 140),
 )
 GOODBYE: Final = Line("Thank you very much for your help.", 130)
+HELLO: Final = Line("Hello?", 140)
+GREETING_OF_A_MACHINE: Final = Line("I am not at home. Please leave a message after the tone.", 140)
+"""What is said on lifting, by a human and by a machine; not chosen for being understood, as the others were."""
+
 TWO_SENTENCES: Final = Line("Okay, thank you. Goodbye.")
 """The gap between the two is as long as some agents take to answer; the first may well be all there is."""
 
