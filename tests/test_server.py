@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
+from starlette.responses import PlainTextResponse
 from twilio.request_validator import RequestValidator
 
 from calls import AGENT as AGENT_OF_CALLS
@@ -26,8 +28,8 @@ from client_caller.listening import listening
 from client_caller.records.flight import EventEntry, read_record
 from client_caller.rehearsal.carrier import CarriedCall, place_call
 from client_caller.rehearsal.stage import ACCOUNT_SID
-from client_caller.server import answer_calls, run_server
-from client_caller.settings import RecordSettings, ServerSettings, Settings
+from client_caller.server import _web_server, answer_calls, run_server
+from client_caller.settings import LedgerSettings, RecordSettings, ServerSettings, Settings
 
 TOKEN = "a token"
 SOME_FRAMES = 10
@@ -73,6 +75,62 @@ def test_without_the_carriers_token_no_call_is_taken(tmp_path: Path) -> None:
 def test_an_address_that_the_carrier_could_not_reach_safely_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="CLIENT_CALLER_PUBLIC_URL must be the https address"):
         run_server(settings(tmp_path, token="a token", public="http://calls.example.com", port=0))
+
+
+@pytest.mark.parametrize("public", ["https://maple-otter.trycloudflare.com", "https://voice.example.com"])
+def test_unsigned_requests_from_the_internet_are_not_believed(tmp_path: Path, public: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--insecure would believe whoever knows {public}: leave it out"):
+        run_server(settings(tmp_path, public=public, port=0), insecure=True)
+
+
+def test_a_ledger_that_cannot_be_made_ends_the_server_before_models_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    ledger = LedgerSettings(url=f"sqlite:///{tmp_path}/runs/ledger.db")
+    with pytest.raises(ConfigError, match="CLIENT_CALLER_LEDGER__URL"):
+        run_server(settings(tmp_path, token=TOKEN, port=0).model_copy(update={"ledger": ledger}))
+
+
+@asynccontextmanager
+async def engines_and_a_stop(settings: Settings, agent: Any) -> AsyncIterator[Engines]:
+    """Engines; and as soon as calls are taken, somebody stops the server."""
+    asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGTERM)
+    yield engines()
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("public", ["", "https://voice.example.com"])
+def test_the_address_at_which_it_is_reached_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], public: str
+) -> None:
+    monkeypatch.setattr(app, "running_engines", engines_and_a_stop)
+    monkeypatch.chdir(tmp_path)
+    run_server(settings(tmp_path, token=TOKEN, public=public, port=0))
+    said = capsys.readouterr().out
+    assert said.startswith("Anna of ")
+    assert f" answers calls at {public or 'http://127.0.0.1:'}" in said
+    assert (tmp_path / "runs" / "ledger.db").exists()
+    assert not (tmp_path / "runs" / "api.key").exists()  # it places no calls
+
+
+@pytest.mark.parametrize(
+    ("trusted", "comes_from", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1", "203.0.113.9"),
+        ("127.0.0.1", "10.1.2.3", "10.1.2.3"),
+        ("127.0.0.1, 10.0.0.0/8", "10.1.2.3", "203.0.113.9"),
+        ("127.0.0.1, 10.0.0.0/8", "192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_only_proxies_of_ours_are_believed_whom_they_forward(
+    tmp_path: Path, trusted: str, comes_from: str, address: str
+) -> None:
+    async def tell(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse(scope["client"][0])(scope, receive, send)
+
+    config = _web_server(settings(tmp_path, trusted_proxies=trusted), tell).config  # type: ignore[arg-type]
+    config.load()
+    asked = TestClient(config.loaded_app, client=(comes_from, 5)).get("/", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert asked.text == address
 
 
 class Served:

@@ -4,6 +4,7 @@ In:   names, as they come with orders.     Out: agents; or a ConfigError that sa
 Rule: a name is the name of a file and nothing else; no path leads out of the folder.
 """
 
+import hashlib
 from pathlib import Path
 
 from client_caller.agent import Agent, load_agent
@@ -23,10 +24,7 @@ class AgentShelf:
 
     def named(self, name: str) -> Agent:
         """The agent of this name. Raises ConfigError for one that is not there or whose file is wrong."""
-        if name not in self.names():
-            known = ", ".join(self.names()) or "none"
-            raise ConfigError(f"there is no agent {name!r} in {self._folder}; there is: {known}")
-        path = self._folder / f"{name}.toml"
+        path = self._path(name)
         changed_at = path.stat().st_mtime_ns
         held = self._loaded.get(name)
         if held is None or held[0] != changed_at:
@@ -41,3 +39,27 @@ class AgentShelf:
                 f"the agent {name!r} cannot place calls: {self._folder / f'{name}.toml'} has no table [outbound]"
             )
         return agent
+
+    def check_same(self, name: str, sha256: str) -> None:
+        """Raises ConfigError unless the file of this name is the one with this digest, in hexadecimal."""
+        path = self._path(name)
+        if sha256_of(path) != sha256:
+            raise ConfigError(
+                f"the agent file that was given is another than the server's {path}: give that one, or copy yours there"
+            )
+
+    def _path(self, name: str) -> Path:
+        if name not in self.names():
+            known = ", ".join(self.names()) or "none"
+            raise ConfigError(f"there is no agent {name!r} in {self._folder}; there is: {known}")
+        return self._folder / f"{name}.toml"
+
+
+def sha256_of(path: Path) -> str:
+    """What tells an agent file from another of its name, in hexadecimal. Raises ConfigError if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as refusal:
+        raise ConfigError(
+            f"the agent file {path} cannot be read ({refusal.strerror}): give the path of one"
+        ) from refusal

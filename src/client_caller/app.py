@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from client_caller.agent import Agent, AgentVoice
 from client_caller.agents import AgentShelf
-from client_caller.dialler import Dialler
+from client_caller.dialler import Dialler, NotAllowedError
 from client_caller.engines import Engines
 from client_caller.errors import ConfigError, EngineError
 from client_caller.hearing.moonshine import MoonshinePool
@@ -27,7 +27,11 @@ from client_caller.hearing.transcription_server import TranscriptionServer
 from client_caller.hearing.whisper import WhisperBatches
 from client_caller.house import House
 from client_caller.keys import api_key
+from client_caller.ledger.database import LedgerFailed
 from client_caller.ledger.ledger import Ledger
+from client_caller.ledger.orders import DoubleOrderError
+from client_caller.line.telnyx import telnyx_router, telnyx_signature
+from client_caller.line.telnyx_control import TelnyxControl
 from client_caller.line.twilio import signature_check, twilio_router
 from client_caller.line.twilio_control import TwilioControl
 from client_caller.models.catalogue import EMBEDDED
@@ -35,6 +39,8 @@ from client_caller.models.progress import Progress
 from client_caller.models.store import ModelStore
 from client_caller.office import Office
 from client_caller.outbound.law import Law, parse_law
+from client_caller.outbound.numbers import NumberError
+from client_caller.outbound.opening import MissingVariableError
 from client_caller.settings import HearingSettings, OutboundSettings, Settings, SpeakingSettings, ThinkingSettings
 from client_caller.speaking.espeak import EspeakVoice
 from client_caller.speaking.fillers import Fillers, rendered
@@ -44,7 +50,7 @@ from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
 from client_caller.thinking.prompt import Prompt
 from client_caller.thinking.protocol import LanguageModel
-from client_caller.web.api import api_router, explain_errors
+from client_caller.web.api import api_app, no_api
 from client_caller.web.health import health_router
 
 log = logging.getLogger("client_caller.app")
@@ -53,6 +59,16 @@ _LANGUAGE_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOONSHINE: Final = "moonshine-tiny-en/"
 _BANKS: Final = 16
 """Banks of phrases that are kept, of about 2 MB each."""
+
+STATUSES: Final = {
+    ConfigError: 422,
+    NumberError: 422,
+    MissingVariableError: 422,
+    NotAllowedError: 409,
+    DoubleOrderError: 409,
+    LedgerFailed: 503,
+}
+"""With which HTTP status the API tells what it could not do."""
 
 _WARM_UP_SAMPLES: Final = 16_000  # a second
 _WARM_UP_S: Final = 30.0  # for one slot
@@ -278,12 +294,20 @@ async def furnished(house: House, is_open: Callable[[], None], is_closed: Callab
 
 
 def check_carrier(settings: Settings, *, insecure: bool) -> None:
-    """Raises ConfigError when a setting that the carrier needs is missing; to be known before models are loaded."""
-    signature_check(settings, insecure)
+    """Raises ConfigError when a setting that the carriers need is missing; to be known before models are loaded."""
+    if _has_twilio(settings):
+        signature_check(settings, insecure)
+    if settings.telnyx_api_key:
+        telnyx_signature(settings, lambda: 0.0, insecure=insecure)
 
 
-Carrier = TwilioControl
-"""What places calls and leads them elsewhere."""
+def _has_twilio(settings: Settings) -> bool:
+    """Whether Twilio may call: when we have its token, and when no other carrier is named, for then it is missing."""
+    return bool(settings.twilio_auth_tokens) or not settings.telnyx_api_key
+
+
+Carrier = TwilioControl | TelnyxControl
+"""What places calls, ends them and leads them elsewhere."""
 
 
 def twilio_control(settings: Settings) -> TwilioControl:
@@ -292,30 +316,47 @@ def twilio_control(settings: Settings) -> TwilioControl:
 
 
 def carrier_of(settings: Settings) -> Carrier | None:
-    """What asks our carrier; None when the settings do not say who we are to it."""
-    return twilio_control(settings) if settings.twilio_account_sid and settings.twilio_auth_tokens else None
+    """What asks the carrier that places our calls, Twilio if we have both; None when no settings say who we are to it.
+
+    Raises ConfigError that names what is missing.
+    """
+    if settings.twilio_account_sid and settings.twilio_auth_tokens:
+        return twilio_control(settings)
+    return TelnyxControl.of(settings) if settings.telnyx_api_key else None
 
 
 @asynccontextmanager
 async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> AsyncIterator[Office | None]:
-    """The office at work while the block runs; None without a carrier, or a number to call from.
+    """The office at work while the block runs; None without a carrier.
 
     Raises ConfigError for settings that are there and wrong.
     """
     outbound = house.settings.outbound
-    if carrier is None or not outbound.from_number:
+    if house.agent.when_full == "call back" and (carrier is None or not outbound.from_number):
+        raise ConfigError(
+            f"the agent {house.agent.name!r} promises to call back (when_full), and no calls can be placed: set "
+            "CLIENT_CALLER_OUTBOUND__FROM_NUMBER and the carrier's credentials, or change when_full"
+        )
+    if carrier is None:
         yield None
         return
     shelf = AgentShelf(house.settings.agent.parent)
-    dialler = Dialler(outbound, ledger, carrier, carrier, _law_of(outbound), shelf, house.has_room)
-    house.orders = office = Office(dialler, outbound.from_number, house.tell, house.settings.agent.stem)
+    dialler = Dialler(outbound, ledger, carrier, carrier, _law_of(outbound), shelf, house.has_room, house.now)
+    house.orders = office = Office(dialler, outbound.from_number, house.tell, house.settings.agent.stem, carrier)
     working = asyncio.create_task(office.run(), name="office")
+    working.add_done_callback(_mourn)
     try:
         yield office
     finally:
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working
+
+
+def _mourn(working: asyncio.Task[None]) -> None:
+    """Tell at once when the office has failed, which is a bug: calls are answered, but none is placed any more."""
+    if not working.cancelled() and (failure := working.exception()):
+        log.critical("no more calls are placed: the office has failed", exc_info=failure)
 
 
 def _law_of(settings: OutboundSettings) -> Law:
@@ -332,10 +373,24 @@ def _law_of(settings: OutboundSettings) -> Law:
 def web_app(
     house: House, office: Office | None = None, carrier: Carrier | None = None, *, insecure: bool = False
 ) -> FastAPI:
-    """The application that answers calls. Raises ConfigError when a setting that the carrier needs is missing."""
-    app = FastAPI(title="Client Caller", openapi_url=None)
-    app.include_router(twilio_router(house.settings, house, insecure=insecure, dials=carrier, steers=carrier))
-    app.include_router(api_router(office, api_key(house.settings)))
-    explain_errors(app)
+    """The application that answers calls. Raises ConfigError when a setting that a carrier needs is missing."""
+    settings = house.settings
+    telnyx = carrier if isinstance(carrier, TelnyxControl) else None
+    if settings.telnyx_api_key and telnyx is None:
+        telnyx = TelnyxControl.of(settings)
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if telnyx:
+            await telnyx.close()
+
+    app = FastAPI(title="Client Caller", openapi_url=None, lifespan=closing)
+    if _has_twilio(settings):
+        twilio = None if isinstance(carrier, TelnyxControl) else carrier
+        app.include_router(twilio_router(settings, house, insecure=insecure, dials=twilio, steers=twilio))
+    if telnyx:
+        app.include_router(telnyx_router(settings, house, telnyx, lambda: house.now().timestamp(), insecure=insecure))
+    app.mount("/api", api_app(office, api_key(settings), STATUSES) if office else no_api)
     app.include_router(health_router(house.has_room))
     return app

@@ -4,6 +4,7 @@ In:   what the heart finds worth keeping; how the call ended.     Out: entries f
 Rule: the wall clock is read here and not in the call, whose time is its own.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -26,6 +27,9 @@ _OUTCOMES: Final = {
     "line lost": "line lost",
 }
 """Our word for how a call went, by the reason for which it ended; after any other, somebody was talked with."""
+
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+"""A number that can be put on a list; a withheld one cannot, and is not called either."""
 
 TRANSFERRED: Final = "transferred"
 LOST: Final = "line lost"
@@ -63,7 +67,7 @@ class CallBook:
         """Something that may have to be proved later."""
         self._noted.add(what)
         self._keep(CallNoted(self._call_id, self._now(), what))
-        if what == "opted out" and self._parties.theirs:
+        if what == "opted out" and _E164.fullmatch(self._parties.theirs):
             self._keep(Forbidden(self._parties.theirs, self._now(), "caller said so", self._call_id))
 
     def end(self, reason: str) -> str:

@@ -10,6 +10,7 @@ Rule: the heart decides, this file obeys. It is the only place that sees all roo
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from client_caller.agent import Agent
 from client_caller.audio.frame import LINE_HZ
@@ -45,9 +46,9 @@ _SETTLES_SPEECH = ev.SpeechStarted | ev.EngineFailed | ev.LineLost | ev.HungUp
 class Call:
     """One call on one line. `run` holds it until it is over, or the line is lost.
 
-    since: the call time at which this line opened; more than 0 when the call had a line before;
-    note: told of what must be kept of the call for ever;
-    ended: once it is over, the reason for which we ended it, empty when the caller did; None while it may go on.
+    since: the call time at which this line opened; more than 0 when the call had a line before;  note: told of what
+    must be kept of the call for ever;  errand: what the line is left for;  ended: once it is over, the reason for which
+    we ended it, empty when the caller did; None while it may go on.
     """
 
     def __init__(
@@ -73,11 +74,9 @@ class Call:
         self._note = note
         self._wake = asyncio.Event()
         self.ended: str | None = None
-        self._to_hang_up = False
-        self._errand: Errand | None = None  # for which the line is to be left
-        self._sounding = False
-        self._since = since
-        self._zero_at = 0.0  # loop time of call time 0
+        self.errand: Errand | None = None
+        self._sounding = self._to_hang_up = False
+        self._since, self._zero_at = since, 0.0  # call time of this line's beginning; loop time of call time 0
         self._media_began_at: float | None = None  # call time of the caller's first sample
 
     async def run(self) -> None:
@@ -95,7 +94,8 @@ class Call:
             end, self.ended = ev.HungUp(), self.ended or ""
         except* LineLost as lost:
             self._fact("line lost", why=str(lost.exceptions[0]))
-            log.warning("the line was lost", extra={"call": self._line.call_id})
+            if not self.errand:
+                log.warning("the line was lost", extra={"call": self._line.call_id})
         finally:
             if isinstance(end, ev.HungUp) or self._conversation.phase is not Phase.RESUMING:  # the line was not left
                 self._happen(end)
@@ -172,7 +172,7 @@ class Call:
                 case do.Note(what=what):
                     self._note(what)
                 case do.SendKeys() | do.Transfer():
-                    self._errand = action
+                    self.errand = action
                 case do.HangUp(reason=reason):
                     self._to_hang_up, self.ended = True, reason
 
@@ -224,16 +224,14 @@ class Call:
             if self._to_hang_up:
                 await self._line.hang_up()
                 raise _CallOver
-            if errand := self._errand:
-                await self._leave(errand)
+            if self.errand:
+                await self._leave(self.errand)
             ends_at = self._playout.ends_at if self._sounding else None
             instants = [self._conversation.deadline, self._playout.next_due(self._now()), ends_at]
             next_at = min((at for at in instants if at is not None), default=None)
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout_at(None if next_at is None else self._zero_at + next_at + _ROUNDING_S):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
 
     def _notice_sound(self, now: float) -> None:
         if (sounding := self._playout.audible(now)) != self._sounding:
@@ -242,9 +240,11 @@ class Call:
 
     async def _leave(self, errand: Errand) -> None:
         """Give the line to the carrier for an errand. If it will not have it, the call has come back already."""
-        self._errand = None
         try:
             await self._line.leave(errand)
         except LineError as refusal:
+            self.errand = None
             self._fact("errand refused", why=str(refusal))
             self._happen(ev.LineResumed("failed"))
+        else:
+            raise LineLost("it was left for an errand")

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import secrets
 from datetime import datetime
+from functools import partial
 from typing import Final, cast
 
 from client_caller.agent import filled
@@ -26,7 +27,9 @@ from client_caller.standings import standing_of
 log = logging.getLogger("client_caller.campaigns")
 
 _LOOKED_AT: Final = 8
-"""Contacts that are looked at for each one that may be called: most of those in front may have to be postponed."""
+"""Contacts that are looked at until one may be called: those in front may have to be postponed."""
+
+_MISTAKES_TOLD: Final = 100
 
 NEVER: Final = "never: "
 """How the outcome of a contact begins that must not be called; the reason follows."""
@@ -42,6 +45,7 @@ class Campaigns:
         self._dialler = dialler
         self._ledger = dialler.ledger
         self._from = from_number
+        self._ordered_at: dict[str, float] = {}  # loop time of the last order, by campaign
 
     async def add(
         self,
@@ -60,10 +64,7 @@ class Campaigns:
         """
         speaker = self._dialler.agents.for_calling(agent)
         assert speaker.outbound is not None
-        rows = read_contacts(text, name, region)
-        mistakes = [mistake for row in rows if (mistake := self._cannot_speak_to(row, agent, name))]
-        if mistakes:
-            raise ConfigError("\n".join(mistakes[: _LOOKED_AT * 10]))
+        rows = await self._ledger.aside(partial(self._read, text, name, agent, region))
         now = self._dialler.now()
         wanted: Purpose = "marketing" if "marketing" in (purpose, speaker.outbound.purpose) else "informational"
         new = Campaign(secrets.token_hex(8), name, agent, wanted, digest(text), now, "running", max_at_once)
@@ -84,8 +85,10 @@ class Campaigns:
         self._dialler.wake()
 
     async def step(self) -> bool:
-        """Order as many calls as there is room for; whether some had to wait for room. Raises LedgerFailed."""
+        """Order as many calls as there is room for, the campaign that has waited longest first; whether there are more
+        to be ordered as soon as there is room again. Raises LedgerFailed."""
         running = [campaign for campaign in await self._ledger.campaigns() if campaign.state == "running"]
+        running.sort(key=lambda campaign: self._ordered_at.get(campaign.id, 0.0))
         return any([await self._work_off(campaign) for campaign in running])
 
     async def _work_off(self, campaign: Campaign) -> bool:
@@ -93,21 +96,26 @@ class Campaigns:
         if not progress.waiting and not progress.calling:
             await self._ledger.set_campaign_state(campaign.id, "done")
             return False
+        if campaign.max_at_once is not None and progress.calling >= campaign.max_at_once:
+            return False  # until one of its calls is over, which is news
         room = self._dialler.room()
-        if not room or (campaign.max_at_once is not None and progress.calling >= campaign.max_at_once):
+        if not room:
             return progress.waiting > 0
         now = self._dialler.now()
-        contacts = {contact.id: contact for contact in await self._ledger.due(campaign.id, now, _LOOKED_AT * room)}
-        due = [await self._due(contact, campaign, now) for contact in contacts.values()]
-        planned = plan(due, self._dialler.law, now, room)
-        for postponed in planned.postpone:
-            contact = contacts[postponed.contact]
-            await self._ledger.contact_after(contact.id, contact.outcome, contact.attempts, postponed.until)
-        for done in planned.done:
-            await self._ledger.contact_after(done.contact, NEVER + done.why, contacts[done.contact].attempts, None)
-        for dial in planned.dial:
-            await self._order(contacts[dial.contact], campaign, now)
-        return bool(planned.dial) or len(contacts) == _LOOKED_AT * room
+        contacts = await self._ledger.due(campaign.id, now, _LOOKED_AT)
+        for contact in contacts:
+            planned = plan([await self._due(contact, campaign, now)], self._dialler.law, now, room)
+            for postponed in planned.postpone:
+                await self._ledger.contact_after(contact.id, contact.outcome, contact.attempts, postponed.until)
+            for done in planned.done:
+                await self._ledger.contact_after(contact.id, NEVER + done.why, contact.attempts, None)
+            for _ in planned.dial:
+                await self._order(contact, campaign, now)
+                self._ordered_at[campaign.id] = asyncio.get_running_loop().time()
+                room -= 1
+            if not room:
+                return True
+        return bool(contacts)
 
     async def _order(self, contact: Contact, campaign: Campaign, now: datetime) -> None:
         order = Order(
@@ -144,6 +152,14 @@ class Campaigns:
                 await self._ledger.contact_after(contact.id, f"{NEVER}on the list of those not to be called", 0, None)
             if number % 100 == 0:
                 await asyncio.sleep(0)
+
+    def _read(self, text: str, name: str, agent: str, region: str | None) -> list[NewContact]:
+        """The contacts of a file, whom the agent can speak to; a long one takes seconds."""
+        rows = read_contacts(text, name, region)
+        mistakes = [mistake for row in rows if (mistake := self._cannot_speak_to(row, agent, name))]
+        if mistakes:
+            raise ConfigError("\n".join(mistakes[:_MISTAKES_TOLD]))
+        return rows
 
     def _cannot_speak_to(self, row: NewContact, agent: str, name: str) -> str:
         """What the agent's texts want and this contact does not have; empty if nothing."""

@@ -19,7 +19,7 @@ from typing import Final
 from client_caller.agent import Agent, filled
 from client_caller.agents import AgentShelf
 from client_caller.book import wall_clock
-from client_caller.errors import CallRefused, CallUnsure, CarrierFailed, ClientCallerError, ConfigError
+from client_caller.errors import CallRefused, CallUnsure, CarrierFailed, ClientCallerError
 from client_caller.ledger.entries import Order
 from client_caller.ledger.ledger import Ledger
 from client_caller.line.control import DialOrder, Dials, PlacedCall, Steers
@@ -44,6 +44,9 @@ its was surely not placed: its lists lag behind by seconds at most. An assumptio
 _QUEUED_S: Final = 60.0
 """Seconds that a call may wait at the carrier before it rings. Then it is called off: it would ring at any hour.
 Source: calls beyond the rate are queued for up to a day, twilio.com/docs/voice/api/call-resource."""
+
+_TRANSFERRED_S: Final = 3_600
+"""Seconds that a call may go on with a human, after it could have been transferred at the last moment."""
 
 _WORD_S: Final = 15.0
 """Seconds after the carrier's last word in which our own record of the call must come."""
@@ -129,9 +132,12 @@ class Dialler:
 
     def room(self) -> int:
         """How many more orders it would take now: one beyond those that wait to be dialled."""
-        loop_now = asyncio.get_running_loop().time()
-        may = not self._ready and self.pacer.may_dial(loop_now, len(self.open)) and self._has_room(self._promised)
-        return 1 if may else 0
+        return 1 if self.room_at() <= asyncio.get_running_loop().time() else 0
+
+    def room_at(self) -> float:
+        """The loop time from which on it would take one, if nothing happens before; inf: not before something does."""
+        due_at = self.pacer.next_at(asyncio.get_running_loop().time(), len(self.open))
+        return inf if due_at is None or self._ready or not self._has_room(self._promised) else due_at
 
     @property
     def _promised(self) -> int:
@@ -241,7 +247,7 @@ class Dialler:
         self._ready.popleft()
         self.pacer.dialled(asyncio.get_running_loop().time())
         settings = self._settings
-        longest_s = round(known.agent.limits.max_call_s + settings.ring_s + _GRACE_S)
+        longest_s = round(known.agent.limits.max_call_s + settings.ring_s + _TRANSFERRED_S)
         request = DialOrder(
             order.id, order.to, order.from_, settings.ring_s, longest_s, detect_machine=settings.detect_machine
         )
@@ -258,7 +264,7 @@ class Dialler:
             await self.ledger.order_unsure(order.id)
         else:
             known.order = replace(known.order, call_id=call_id, state="placed")
-            known.look_at = known.since + settings.ring_s + _QUEUED_S
+            known.look_at = known.since + _QUEUED_S
             await self.ledger.order_placed(order.id, call_id, self.now())
 
     async def _follow(self, known: OpenOrder) -> None:
@@ -302,7 +308,7 @@ class Dialler:
         others = {known.order.call_id for known in self.open.values()}
         since = order.made_at - timedelta(seconds=_LOOK_EVERY_S)
         placed = await self._carrier.placed(order.to, since)
-        return next((call for call in placed if call.call_id not in others and call.from_ == order.from_), None)
+        return next((call for call in placed if call.call_id not in others and call.from_ in ("", order.from_)), None)
 
     def _outcome(self, known: OpenOrder, loop_now: float) -> str:
         """How an order ended, once it is known: by the carrier's word, and for a call that was held by ours."""
@@ -320,12 +326,3 @@ class Dialler:
         del self.open[known.order.id]
         log.info("an order is closed", extra={"order": known.order.id, "outcome": outcome})
         self._news.set()
-
-
-def number_to_call_from(settings: OutboundSettings) -> str:
-    """The number that calls are placed from. Raises ConfigError when none is set."""
-    if not settings.from_number:
-        raise ConfigError(
-            "setting CLIENT_CALLER_OUTBOUND__FROM_NUMBER is empty: set it to a number of yours, e.g. +15550100002"
-        )
-    return settings.from_number

@@ -6,15 +6,17 @@ Rule: knows no model and no carrier. A call that fails touches no other; one who
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 from client_caller.agent import Agent, filled
-from client_caller.book import CallBook, Keep, wall_clock
+from client_caller.book import LOST, TRANSFERRED, CallBook, Keep, wall_clock
 from client_caller.call import Call
 from client_caller.conversation import events as ev
+from client_caller.conversation.actions import Transfer
 from client_caller.conversation.events import HungUp
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.transitions import Phase
@@ -22,6 +24,7 @@ from client_caller.engines import Engines
 from client_caller.errors import ConfigError
 from client_caller.ledger.entries import CallNoted, CallReached
 from client_caller.line.protocol import (
+    OVER,
     AnswererFound,
     CallBackWanted,
     Line,
@@ -48,6 +51,10 @@ _LINGER_S: Final = 1.0
 """Seconds after a hand-over in which whoever asks for the next step is told when to come back, and is not refused."""
 
 
+_AWAY: Final = 1_000
+"""Calls without a line whose end is waited for; of more, the oldest is forgotten."""
+
+
 class Orders(Protocol):
     """Where it stands what our own calls are about."""
 
@@ -60,11 +67,14 @@ class Orders(Protocol):
     def ended(self, order_id: str, outcome: str) -> None:
         """A call was held, and this is how it went."""
 
+    def may_be_recorded(self, call_id: str) -> None:
+        """A call may be recorded from now on; have the carrier do so, too."""
+
 
 class House:
     """Where calls are answered. It is the desk of every line. Without engines it takes no lines yet.
 
-    keep: the ledger's;  orders: None when we place no calls.
+    keep: the ledger's;  orders: None when we place no calls;  now: the wall clock, UTC.
     """
 
     def __init__(
@@ -74,14 +84,18 @@ class House:
         engines: Engines | None = None,
         keep: Keep = lambda entry: None,
         orders: Orders | None = None,
+        now: Callable[[], datetime] = wall_clock,
     ) -> None:
         self.settings = settings
         self.agent = agent
         self.orders = orders
+        self.now = now
         self._keep = keep
         self._engines = engines
         self._lines: dict[str, Line] = {}  # of running calls, by call
         self._calls: dict[str, Call] = {}
+        self._away: dict[str, Callable[[], None]] = {}  # calls that have no line and may come back: what to do if not
+        self._over: set[str] = set()  # calls that the carrier knows to be over, and we not yet
         self._when_empty: Callable[[], None] | None = None  # set while no new call is taken
         self._is_leaving = False
         self._linger_s = 0.0
@@ -110,14 +124,16 @@ class House:
         """Take note of what a carrier tells."""
         match news:
             case StateReached(call_id=call_id, state=state, duration_s=duration_s, why=why):
-                self._keep(CallReached(call_id, wall_clock(), state, duration_s, why))
+                self._keep(CallReached(call_id, self.now(), state, duration_s, why))
+                if state in OVER:
+                    self._give_up(call_id)
             case RecordingKept(call_id=call_id, recording_id=recording_id):
-                self._keep(CallNoted(call_id, wall_clock(), "the carrier kept a recording", recording_id))
+                self._keep(CallNoted(call_id, self.now(), "the carrier kept a recording", recording_id))
             case AnswererFound(call_id=call_id, who=who):
-                self._keep(CallNoted(call_id, wall_clock(), "the carrier's verdict on who answered", who))
+                self._keep(CallNoted(call_id, self.now(), "the carrier's verdict on who answered", who))
                 self.tell(call_id, ev.AnswererFound(who))
             case CallBackWanted(call_id=call_id):
-                self._keep(CallNoted(call_id, wall_clock(), "a call back was promised"))
+                self._keep(CallNoted(call_id, self.now(), "a call back was promised"))
         if self.orders:
             self.orders.hear_of(news)
 
@@ -164,12 +180,14 @@ class House:
     async def answer(self, line: Line) -> None:
         """Hold one call to its end, or to that of its line. Whatever goes wrong in it touches no other call."""
         self._lines[line.call_id] = line
+        self._away.pop(line.call_id, None)
         try:
             await self._hold(line)
         except Exception:
             log.exception("a call failed", extra={"call": line.call_id})
         finally:
             del self._lines[line.call_id]
+            self._over.discard(line.call_id)
             log.info("a call ended", extra={"call": line.call_id})
             self._leave_if_empty()
 
@@ -179,7 +197,7 @@ class House:
             journal = find_journal(self.settings.records.folder, call_id)
             if journal is None:
                 return None
-            ended_s_ago = gap_s(journal, wall_clock())
+            ended_s_ago = gap_s(journal, self.now())
         except (ConfigError, ValueError) as wrong:
             log.warning("a record cannot be read", extra={"call": call_id, "why": str(wrong)})
             return None
@@ -187,7 +205,7 @@ class House:
         return Past(journal.is_over, tuple(ended_s_ago + journal.ends_at - at for at in lost_at))
 
     async def _hold(self, line: Line) -> None:
-        now, records = wall_clock(), self.settings.records
+        now, records = self.now(), self.settings.records
         resumed = await resume_call(records.folder, line.call_id, now, audio=records.audio)
         if resumed is None:
             log.info("a call began", extra={"call": line.call_id})
@@ -197,9 +215,10 @@ class House:
             resumed.record.close()
             resumed.recording.close(resumed.since)
             await line.hang_up()
+            self._keep_outcome(line, self._book_of(line, resumed.noted), resumed.ended)
         else:
             log.info("a call goes on", extra={"call": line.call_id, "at_s": round(resumed.since, 1)})
-            book = CallBook(self._keep, line.call_id, line.parties, resumed.noted)
+            book = self._book_of(line, resumed.noted)
             old = resumed.conversation, resumed.record, resumed.recording
             await self._run(line, self._agent_of(line), book, *old, resumed.since)
 
@@ -209,12 +228,20 @@ class House:
         manner = manner_of(agent, self.settings, outbound=outbound)
         header = Header(line.call_id, f"{began:%Y-%m-%dT%H:%M:%SZ}", agent.name, asdict(manner))
         record = FlightRecord(folder / "record.jsonl", header)
-        recording = Recording(folder / "call.wav" if self.settings.records.audio else None)
+        begun = partial(self._have_recorded, line.call_id)
+        recording = Recording(folder / "call.wav" if self.settings.records.audio else None, begun)
         if not line.has_marks:
             record.fact(0.0, "this carrier returns no marks: what was heard is told by the clock")
-        book = CallBook(self._keep, line.call_id, line.parties)
+        book = self._book_of(line)
         book.begin(agent.name, str(folder))
         await self._run(line, agent, book, Conversation(manner), record, recording)
+
+    def _have_recorded(self, call_id: str) -> None:
+        if self.settings.records.carrier and self.orders:
+            self.orders.may_be_recorded(call_id)
+
+    def _book_of(self, line: Line, noted: Sequence[str] = ()) -> CallBook:
+        return CallBook(self._keep, line.call_id, line.parties, noted, self.now)
 
     def _agent_of(self, line: Line) -> Agent:
         """Who speaks. Raises ConfigError for a call of ours that nobody knows of."""
@@ -246,9 +273,25 @@ class House:
             self._conclude(line, book, call)
 
     def _conclude(self, line: Line, book: CallBook, call: Call) -> None:
-        """Keep how the call went, unless it may go on on another line."""
-        if call.ended is None:
+        """Keep how the call went; if it may go on on another line, once it is known that it does not."""
+        if call.ended is not None:
+            self._keep_outcome(line, book, call.ended)
             return
-        outcome = book.end(call.ended)
+        if len(self._away) == _AWAY:
+            del self._away[next(iter(self._away))]
+        reason = TRANSFERRED if isinstance(call.errand, Transfer) else LOST
+        self._away[line.call_id] = partial(self._keep_outcome, line, book, reason)
+        if line.call_id in self._over:
+            self._give_up(line.call_id)
+
+    def _keep_outcome(self, line: Line, book: CallBook, reason: str) -> None:
+        outcome = book.end(reason)
         if self.orders and line.parties.order:
             self.orders.ended(line.parties.order, outcome)
+
+    def _give_up(self, call_id: str) -> None:
+        """The carrier says that this call is over: it does not come back."""
+        if call_id in self._lines:
+            self._over.add(call_id)
+        if keep := self._away.pop(call_id, None):
+            keep()

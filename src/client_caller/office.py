@@ -17,9 +17,10 @@ from client_caller.agent import Agent
 from client_caller.campaigns import CALL_BACK, Campaigns
 from client_caller.conversation import events as ev
 from client_caller.dialler import Dialler
-from client_caller.errors import ClientCallerError, ConfigError
+from client_caller.errors import CarrierFailed, ClientCallerError, ConfigError
 from client_caller.ledger.database import LedgerFailed
 from client_caller.ledger.entries import Campaign, Consent, Forbidden, Order
+from client_caller.line.control import Steers
 from client_caller.line.protocol import CallBackWanted, News
 from client_caller.outbound.judge import Request
 from client_caller.outbound.numbers import parse_number
@@ -45,11 +46,16 @@ Tell = Callable[[str, ev.OutsideNews], bool]
 class Office:
     """What an operator may ask for.
 
-    tell: the house's;  answering: the name of the agent that answers, and calls back.
+    from_number: the number we call from, empty if we call nobody;  tell: the house's;  answering: the name of the agent
+    that answers, and calls back;  steers: has the carrier record calls.
     """
 
-    def __init__(self, dialler: Dialler, from_number: str, tell: Tell, answering: str) -> None:
+    def __init__(
+        self, dialler: Dialler, from_number: str, tell: Tell, answering: str, steers: Steers | None = None
+    ) -> None:
         self._dialler = dialler
+        self._steers = steers
+        self._to_record: deque[str] = deque(maxlen=_CALL_BACKS)
         self._ledger = dialler.ledger
         self._campaigns = Campaigns(dialler, from_number)
         self._from = from_number
@@ -74,7 +80,17 @@ class Office:
         """A call was held, and this is how it went."""
         self._dialler.ended(order_id, outcome)
 
+    def may_be_recorded(self, call_id: str) -> None:
+        """A call may be recorded from now on; have the carrier do so, too."""
+        self._to_record.append(call_id)
+        self._dialler.wake()
+
     # For the operator.
+
+    def check_agent(self, agent: str, sha256: str) -> None:
+        """Raises ConfigError unless the agent of this name, empty: the one who answers, has this digest, if any."""
+        if sha256:
+            self._dialler.agents.check_same(agent or self._answering, sha256)
 
     async def call(
         self, to: str, agent: str, variables: Mapping[str, str], consent: str = "", region: str | None = None
@@ -83,6 +99,7 @@ class Office:
 
         Raises NumberError, NotAllowedError, MissingVariableError, ConfigError, LedgerFailed.
         """
+        self._check_that_we_call()
         number = parse_number(to, region)
         speaker = self._dialler.agents.for_calling(agent or self._answering)
         assert speaker.outbound is not None
@@ -134,6 +151,7 @@ class Office:
         max_at_once: int | None = None,
     ) -> dict[str, Any]:
         """Start a campaign of a CSV text, or go on with it. Raises ConfigError, LedgerFailed."""
+        self._check_that_we_call()
         if name.startswith(CALL_BACK):
             raise ConfigError(f"a campaign's name must not begin with {CALL_BACK!r}: promised call backs are named so")
         agent = agent or self._answering
@@ -196,15 +214,31 @@ class Office:
                 if not recovered:
                     await self._dialler.recover()
                     recovered = True
+                await self._have_recorded()
                 await self._note_call_backs()
                 waits_for_room = await self._campaigns.step()
                 due_at = await self._dialler.step()
                 now = asyncio.get_running_loop().time()
-                at = max(now + _AT_LEAST_S, min(due_at, now + (_ROOM_S if waits_for_room else _IDLE_S)))
+                later_at = min(self._dialler.room_at(), now + _ROOM_S) if waits_for_room else now + _IDLE_S
+                at = max(now + _AT_LEAST_S, min(due_at, later_at))
             except LedgerFailed as away:
                 log.warning("no call is placed while the ledger is away", extra={"why": str(away)})
                 at = asyncio.get_running_loop().time() + _PAUSE_S
             await self._dialler.until_news(at)
+
+    def _check_that_we_call(self) -> None:
+        if not self._from:
+            raise ConfigError(
+                "setting CLIENT_CALLER_OUTBOUND__FROM_NUMBER is empty: set it to a number of yours, e.g. +12125550100"
+            )
+
+    async def _have_recorded(self) -> None:
+        while self._to_record and self._steers:
+            call_id = self._to_record.popleft()
+            try:
+                await self._steers.record(call_id)
+            except CarrierFailed as failure:
+                log.warning("the carrier does not record a call", extra={"call": call_id, "why": str(failure)})
 
     async def _note_call_backs(self) -> None:
         while self._call_backs:

@@ -46,8 +46,8 @@ _PLACES: Final = (
     ("+442079460101", "+442079460104"),
     ("+61255501101", "+61255501104"),
 )
-"""Numbers that are nobody's, kept for stories, in New York, London and Sydney. Sources: NANPA's 555 line numbers 0100 to
-0199; Ofcom's and ACMA's numbers for drama."""
+"""Numbers that are nobody's, kept for stories, in New York, London and Sydney. Sources: NANPA's 555 line numbers 0100
+to 0199; Ofcom's and ACMA's numbers for drama."""
 
 _LOOK_EVERY_S: Final = 0.3
 _OVER: Final = frozenset({"over", "dropped"})

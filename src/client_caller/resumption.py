@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from client_caller.conversation.actions import Action
+from client_caller.conversation.actions import Action, HangUp
 from client_caller.conversation.events import LineLost
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
@@ -52,13 +52,15 @@ _UNFIT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A call to go on with. since: the call time of now, in seconds;  noted: what the ledger was told of it."""
+    """A call to go on with. since: the call time of now, in seconds;  noted: what the ledger was told of it;
+    ended: the reason for which it was just being hung up, if it was."""
 
     conversation: Conversation
     record: FlightRecord
     recording: Recording
     since: float
     noted: Sequence[str] = ()
+    ended: str = ""
 
 
 async def resume_call(records: Path, call_id: str, now: datetime, *, audio: bool) -> Resumption | None:
@@ -82,7 +84,8 @@ async def resume_call(records: Path, call_id: str, now: datetime, *, audio: bool
     recording = Recording(journal.path.with_name("call.wav") if audio else None)
     if journal.may_record:
         recording.go_on(since)
-    return Resumption(heart, record, recording, since, journal.noted)
+    ended = next((action.reason for action in unwritten if isinstance(action, HangUp)), "")
+    return Resumption(heart, record, recording, since, journal.noted, ended)
 
 
 def gap_s(journal: Journal, now: datetime) -> float:

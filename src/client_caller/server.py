@@ -14,16 +14,17 @@ from contextlib import AsyncExitStack
 from functools import partial
 from types import FrameType
 from typing import Final
+from urllib.parse import urlsplit
 
 import uvicorn
+from fastapi import FastAPI
 
 from client_caller.agent import Agent, load_agent
-from client_caller.app import Carrier, carrier_of, check_carrier, furnished, staffed, web_app
+from client_caller.app import carrier_of, check_carrier, furnished, staffed, web_app
 from client_caller.errors import ConfigError
 from client_caller.house import House
 from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
-from client_caller.office import Office
 from client_caller.settings import Settings
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -40,7 +41,8 @@ _STANDARD_INPUT: Final = 0
 def run_server(settings: Settings, *, insecure: bool = False, listen_fd: int | None = None) -> None:
     """Serve until a signal stops it. Model files must be there.
 
-    insecure: believe unsigned requests; refused unless both ends of the address are on this machine.
+    insecure: believe unsigned requests; refused unless both ends of the address are on this machine, and so is the
+    public one.
     listen_fd: the socket of a supervisor, whose end is noticed by that of standard input.
     Raises ConfigError, ModelUnavailable, EngineError.
     """
@@ -52,6 +54,11 @@ def run_server(settings: Settings, *, insecure: bool = False, listen_fd: int | N
         if not settings.public_url and host in _LOOPBACK:
             here = f"http://{host}:{listener.getsockname()[1]}"
             settings = settings.model_copy(update={"public_url": here})
+        if insecure and urlsplit(settings.public_url).hostname not in _LOOPBACK:
+            raise ConfigError(
+                f"--insecure would believe whoever knows {settings.public_url}: leave it out, or leave "
+                "CLIENT_CALLER_PUBLIC_URL empty and open no tunnel"
+            )
         check_carrier(settings, insecure=insecure)
         lifeline = None if listen_fd is None else _STANDARD_INPUT
         asyncio.run(_serve(settings, agent, listener, lifeline, insecure=insecure))
@@ -68,7 +75,7 @@ async def _serve(
         if carrier:
             stack.push_async_callback(carrier.close)
         office = await stack.enter_async_context(staffed(house, ledger, carrier))
-        server = _web_server(house, office, carrier, insecure=insecure)
+        server = _web_server(settings, web_app(house, office, carrier, insecure=insecure))
 
         def announce() -> None:
             print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
@@ -83,12 +90,13 @@ async def answer_calls(house: House, listener: socket.socket, lifeline: int | No
     lifeline: a descriptor at whose end calls are handed over at once, for nobody is left to start another process.
     Raises ConfigError when a setting that the carrier needs is missing.
     """
-    await _answer(_web_server(house, None, None, insecure=False), house, listener, lifeline)
+    await _answer(_web_server(house.settings, web_app(house)), house, listener, lifeline)
 
 
-def _web_server(house: House, office: Office | None, carrier: Carrier | None, *, insecure: bool) -> uvicorn.Server:
+def _web_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
     config = uvicorn.Config(
-        web_app(house, office, carrier, insecure=insecure),
+        app,
+        forwarded_allow_ips=settings.server.trusted_proxies,
         ws="websockets-sansio",
         ws_max_size=_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # base64 of mu-law hardly shrinks; it would only cost time

@@ -25,6 +25,10 @@ class ServerSettings(BaseModel):
     model_config = _FROZEN
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="addresses and networks, parted by commas, of proxies whose X-Forwarded-For is believed",
+    )
     media_silence_s: float = Field(3.0, gt=0, description="seconds without any media after which a stream is dead")
     start_within_s: float = Field(5.0, gt=0, description="seconds a new media socket has to send its `start`")
     send_within_s: float = Field(2.0, gt=0, description="seconds one message to the carrier may take")
@@ -126,12 +130,15 @@ class OutboundSettings(BaseModel):
     """Calls that we place."""
 
     model_config = _FROZEN
-    from_number: str = Field("", description="the number that we call from, in E.164 form, e.g. +15550100002")
+    from_number: str = Field(
+        "",
+        pattern=r"^(\+[1-9][0-9]{6,14})?$",
+        description="the number that we call from, in E.164 form, e.g. +15550100002",
+    )
     calls_per_s: float = Field(1.0, gt=0, le=100, description="calls placed a second; Twilio queues more than 1")
     calls_at_once: int = Field(4, ge=1, description="calls placed that may be ringing or running at once")
     ring_s: int = Field(30, ge=5, le=600, description="seconds a telephone may ring")
     detect_machine: bool = Field(True, description="have the carrier say, too, whether a machine answered")
-    carrier_records: bool = Field(False, description="have the carrier record, too, once recording is allowed")
     law: Path | None = Field(None, description="a TOML file with calling hours, caps and retries; none: those built in")
 
 
@@ -151,6 +158,7 @@ class RecordSettings(BaseModel):
     model_config = _FROZEN
     folder: Path = Field(Path("runs/calls"), description="folder for flight records and recordings")
     audio: bool = Field(True, description="keep a stereo recording: caller left, agent right")
+    carrier: bool = Field(False, description="have the carrier record, too, from when the call may be recorded")
 
 
 class Settings(BaseSettings):

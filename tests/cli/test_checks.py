@@ -1,28 +1,44 @@
 """The doctor's checks: each tells good from bad and says what to do."""
 
+import asyncio
 import socket
+import sqlite3
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from cli.test_numbers import Account
+from client_caller.cli import checks
 from client_caller.cli.checks import (
+    check_account,
     check_agent,
+    check_calls_at_once,
     check_carrier,
+    check_from_number,
     check_language_model,
+    check_ledger,
     check_models,
     check_packages,
     check_port,
     check_public_url,
     check_room,
+    check_telnyx,
     check_transcriber,
 )
+from client_caller.ledger.database import VERSION_TABLE
+from client_caller.ledger.ledger import open_ledger
+from client_caller.line import twilio_control
+from client_caller.line.control import OwnNumber
 from client_caller.models.store import ModelStore
-from client_caller.settings import HearingSettings, Settings
+from client_caller.settings import HearingSettings, OutboundSettings, ServerSettings, Settings
 
 
 def settings(**values: object) -> Settings:
     """Settings from these values alone; no file and no variable of this machine counts."""
-    fresh = {"TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": ()} | values
+    fresh = {"TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": (), "TELNYX_API_KEY": ""} | values
     return Settings(_env_file=None, **fresh)  # type: ignore[arg-type]
 
 
@@ -118,3 +134,185 @@ def test_whisper_without_its_package_fails_and_says_what_to_install(monkeypatch:
 
 def test_the_engines_packages_can_be_loaded_here() -> None:
     assert [check.verdict for check in check_packages()] == ["ok"]
+
+
+PUBLIC = "https://voice.example.com"
+OURS = "+15550100002"
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    """A server on this machine that takes Twilio's place."""
+    with Account() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def with_account(port: int, from_number: str = "") -> Settings:
+    return settings(
+        TWILIO_ACCOUNT_SID="AC" + "0" * 32,
+        TWILIO_AUTH_TOKEN="secret",
+        TWILIO_API_URL=f"http://127.0.0.1:{port}",
+        public_url=PUBLIC,
+        outbound=OutboundSettings(from_number=from_number),
+    )
+
+
+def port_of(server: ThreadingHTTPServer) -> int:
+    return int(server.server_address[1])
+
+
+def test_without_credentials_no_account_is_asked() -> None:
+    assert list(check_account(settings())) == []
+    assert list(check_account(settings(TWILIO_AUTH_TOKEN="secret"))) == []
+
+
+def test_an_account_that_answers_is_told_with_the_number_that_we_call_from(account: Account) -> None:
+    account.has(OURS, voice_url=f"{PUBLIC}/twilio/voice")
+    found = list(check_account(with_account(port_of(account), OURS)))
+    assert [(check.verdict, check.what) for check in found] == [
+        *(("ok", "Twilio account"), ("ok", "number to call from"))
+    ]
+    assert len(list(check_account(with_account(port_of(account))))) == 1
+
+
+def test_an_account_that_refuses_us_fails_with_what_to_check(account: Account) -> None:
+    account.refuses = True
+    (check,) = check_account(with_account(port_of(account), OURS))
+    assert check.verdict == "FAIL"
+    assert "TWILIO_AUTH_TOKEN" in check.found
+    assert "secret" not in check.found
+
+
+def test_without_a_network_it_is_said_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twilio_control, "_PAUSES_S", ())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    (check,) = check_account(with_account(port))
+    assert check.verdict == "FAIL"
+    assert "cannot be reached" in check.found
+    assert f"http://127.0.0.1:{port}" in check.remedy
+
+
+def test_an_account_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_ACCOUNT_WITHIN_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (check,) = check_account(with_account(silent.getsockname()[1]))
+    assert (check.verdict, check.found) == ("FAIL", "no answer within 0.05 s")
+
+
+def test_a_wrong_address_of_the_carrier_is_a_setting_to_correct() -> None:
+    (check,) = check_account(with_account(1).model_copy(update={"twilio_api_url": "nowhere"}))
+    assert check.verdict == "FAIL"
+    assert "TWILIO_API_URL" in check.found
+
+
+@pytest.mark.parametrize(
+    ("number", "voice_url", "public", "verdict"),
+    [
+        (OURS, f"{PUBLIC}/twilio/voice", PUBLIC, "ok"),
+        (OURS, f"{PUBLIC}/twilio/voice", PUBLIC + "/", "ok"),
+        (OURS, "", "", "ok"),
+        (OURS, "", PUBLIC, "warn"),
+        (OURS, "https://old.example/voice", PUBLIC, "warn"),
+        ("+15550100003", f"{PUBLIC}/twilio/voice", PUBLIC, "FAIL"),
+    ],
+)
+def test_the_number_that_we_call_from_is_ours_and_points_here(
+    number: str, voice_url: str, public: str, verdict: str
+) -> None:
+    check = check_from_number(number, public, [OwnNumber("PN1", OURS, "Front desk", voice_url, "")])
+    assert check.verdict == verdict
+    expected = {"ok": "", "warn": f"numbers point {OURS}", "FAIL": "CLIENT_CALLER_OUTBOUND__FROM_NUMBER"}[verdict]
+    assert expected in check.remedy
+
+
+def test_telnyx_needs_all_three() -> None:
+    whole = {"TELNYX_API_KEY": "KEY1", "TELNYX_CONNECTION_ID": "7", "TELNYX_PUBLIC_KEY": "abc"}
+    assert list(check_telnyx(settings())) == []
+    (check,) = check_telnyx(settings(**whole))
+    assert check.verdict == "ok"
+    (check,) = check_telnyx(settings(**whole | {"TELNYX_PUBLIC_KEY": ""}))
+    assert (check.verdict, check.found) == ("FAIL", "TELNYX_PUBLIC_KEY not set")
+    assert check_carrier(settings(**whole)).verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("server", "outbound", "from_number", "is_told"), [(8, 4, "", True), (2, 4, "", False), (2, 4, OURS, True)]
+)
+def test_more_calls_than_twilio_allows_at_once_are_advised_on(
+    server: int, outbound: int, from_number: str, is_told: bool
+) -> None:
+    limits = {"server": ServerSettings(calls_at_once=server)}
+    found = with_account(1).model_copy(
+        update=limits | {"outbound": OutboundSettings(calls_at_once=outbound, from_number=from_number)}
+    )
+    told = list(check_calls_at_once(found))
+    assert [check.verdict for check in told] == (["warn"] if is_told else [])
+    assert list(check_calls_at_once(settings(**limits))) == []
+
+
+def test_a_ledger_that_is_not_there_yet_is_judged_by_its_folder_and_not_made(tmp_path: Path) -> None:
+    check = check_ledger(f"sqlite:///{tmp_path}/runs/ledger.db")
+    assert (check.verdict, check.what) == ("ok", "ledger folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def made(url: str) -> None:
+    async def make() -> None:
+        await open_ledger(url).close()
+
+    asyncio.run(make())
+
+
+def test_a_ledger_that_is_there_is_only_looked_at(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/the ledger.db"
+    made(url)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert check_ledger(url) == checks.Check("ok", "ledger", f"{tmp_path}/the ledger.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_ledger_that_a_server_has_open_can_be_looked_at(tmp_path: Path) -> None:
+    async def main() -> str:
+        ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+        verdict = await asyncio.to_thread(check_ledger, f"sqlite:///{tmp_path}/ledger.db")
+        await ledger.close()
+        return verdict.verdict
+
+    assert asyncio.run(main()) == "ok"
+
+
+def test_tables_of_a_newer_version_fail_and_those_yet_to_be_made_do_not(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    made(url)
+    with sqlite3.connect(tmp_path / "ledger.db") as database:
+        database.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    database.close()
+    check = check_ledger(url)
+    assert check.verdict == "FAIL"
+    assert "newer version" in check.found
+    (tmp_path / "empty.db").touch()
+    assert "upgraded when the server starts" in check_ledger(f"sqlite:///{tmp_path}/empty.db").found
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nonsense", "no URL of a database"),
+        ("mysql://host/name", "mysql is not supported"),
+        ("sqlite:///:memory:", "a ledger in memory"),
+        ("sqlite:///{folder}/file", "file is not a database"),
+        ("postgresql://user:hunter2@127.0.0.1:9/name", "refused"),
+    ],
+)
+def test_a_ledger_that_cannot_be_had_fails_with_its_setting(tmp_path: Path, url: str, says: str) -> None:
+    (tmp_path / "file").write_text("no database at all" * 100)
+    check = check_ledger(url.replace("{folder}", str(tmp_path)))
+    assert check.verdict == "FAIL"
+    assert says in check.found
+    assert "hunter2" not in check.found + check.remedy
+    assert "CLIENT_CALLER_LEDGER__URL" in check.remedy

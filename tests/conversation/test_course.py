@@ -378,6 +378,16 @@ def test_a_machine_gets_its_message_after_the_beep_and_nothing_before() -> None:
     assert noted(script) == ["a machine answered", "who is calling was heard", "a message was left"]
 
 
+@pytest.mark.parametrize("order", [TransferOrdered(HUMAN), KeysOrdered("1"), HangUpOrdered("the operator")])
+def test_what_is_ordered_while_a_message_is_left_comes_too_late(order: TransferOrdered) -> None:
+    script = answered()
+    script.happen(AnswererFound("machine done"), after_s=0.5)
+    script.wait(2)
+    script.happen(order)
+    script.hear_out()
+    assert errands(script) == [HangUp("a message was left")]
+
+
 def test_a_machine_is_left_at_once_when_there_is_no_message() -> None:
     script = answered(replace(DIALLED, message=""))
     greet_as_machine(script)

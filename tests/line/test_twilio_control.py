@@ -17,6 +17,7 @@ from client_caller.errors import CallRefused, CallUnsure, CarrierFailed, ConfigE
 from client_caller.line.control import DialOrder, OwnNumber
 from client_caller.line.twilio_control import TwilioControl
 from client_caller.line.twilio_http import masked
+from client_caller.line.twiml import PERSISTENTLY
 from client_caller.settings import Settings
 from virtual import run
 
@@ -326,7 +327,7 @@ def test_a_call_that_cannot_be_completed_while_it_rings_is_cancelled() -> None:
 
 
 REPEATED = {
-    **{name: STEERS[name] for name in ("hang up", "lead")},
+    "hang up": STEERS["hang up"],
     "look up": lambda control: control.look_up(CALL),
     "placed": lambda control: control.placed(ORDER.to, datetime(2026, 11, 26, tzinfo=UTC)),
     "numbers": lambda control: control.numbers(),
@@ -353,6 +354,16 @@ def test_whatever_does_no_harm_twice_is_asked_up_to_four_times_after_growing_pau
     assert twilio.asked_at == pytest.approx([0.0, 0.5, 1.5, 3.5], abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("happens", "times"), [(httpx.ReadTimeout, 1), (refusal(503, 20503), 1), (httpx.ConnectError, 4)]
+)
+def test_a_call_is_not_led_away_twice_when_it_may_have_been_already(happens: Answer, times: int) -> None:
+    twilio = Twilio(happens)
+    with pytest.raises(CarrierFailed):
+        asked(twilio, STEERS["lead"])
+    assert len(twilio.requests) == times
+
+
 def test_what_goes_well_at_last_has_gone_well() -> None:
     twilio = Twilio(refusal(503, 20503), httpx.ReadError, refusal(429, 20429), answer(**call(status="completed")))
     asked(twilio, lambda control: control.hang_up(CALL))
@@ -368,10 +379,10 @@ def test_what_is_refused_is_not_asked_again(ask: Callable[[TwilioControl], Await
     assert len(twilio.requests) == 1
 
 
-def test_a_call_is_led_elsewhere_by_post() -> None:
+def test_a_call_is_led_elsewhere_by_post_and_asked_for_persistently() -> None:
     twilio = Twilio(answer(**call(status="in-progress")))
     asked(twilio, STEERS["lead"])
-    assert twilio.forms == [{"Url": ["https://voice.example.com/twilio/keys/1"], "Method": ["POST"]}]
+    assert twilio.forms == [{"Url": ["https://voice.example.com/twilio/keys/1" + PERSISTENTLY], "Method": ["POST"]}]
 
 
 def test_a_recording_has_both_sides_apart_and_is_begun_once() -> None:

@@ -104,7 +104,7 @@ def test_a_consent_dated_later_is_waited_for() -> None:
 
 def test_who_wants_no_calls_gets_none_whatever_was_agreed_to() -> None:
     verdict = judge(reminder(NEW_YORK), replace(BOTH, forbidden_since=NOON - timedelta(days=400)), LAW, NOON)
-    assert verdict == Never("The number must not be called since 2025-05-06: its owner said so.")
+    assert verdict == Never("The number must not be called since 2025-05-06: it is on our list.")
 
 
 @pytest.mark.parametrize(

@@ -225,3 +225,13 @@ def test_the_header_is_that_of_the_standard_library(tmp_path: Path) -> None:
         wav.setframerate(LINE_HZ)
         wav.writeframes(bytes(4 * 1234))
     assert (tmp_path / "std.wav").read_bytes()[:44] == wav_header(1234)
+
+
+def test_whoever_else_records_is_told_once_when_it_begins(tmp_path: Path) -> None:
+    told: list[str] = []
+    recording = Recording(tmp_path / "call.wav", lambda: told.append("begun"))
+    assert told == []
+    recording.start(1.0)
+    recording.start(2.0)
+    recording.close(3.0)
+    assert told == ["begun"]

@@ -1,13 +1,11 @@
 """`client-caller call`: phone one client, through the server that runs."""
 
-from pathlib import Path
-from time import sleep
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
-from client_caller.cli.ask import Server
+from client_caller.cli.ask import Server, agent_named, server_of
 from client_caller.errors import ConfigError
 
 _LOOK_EVERY_S: Final = 0.5
@@ -15,8 +13,11 @@ _OVER: Final = frozenset({"over", "dropped"})
 
 
 def call(
+    context: typer.Context,
     to: Annotated[str, typer.Argument(metavar="NUMBER", help="Whom to call, in international form: +4930…")],
-    agent: Annotated[Path | None, typer.Option(help="The agent file that speaks; default: who answers.")] = None,
+    agent: Annotated[
+        str, typer.Option(metavar="FILE", help="The agent file that speaks, one of the server's; default: who answers.")
+    ] = "",
     var: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of the agent's texts; may be repeated.")
     ] = None,
@@ -26,28 +27,39 @@ def call(
     server: Annotated[str, typer.Option(help="The server's address; default: that of the settings.")] = "",
     wait: Annotated[bool, typer.Option(help="Wait until the call is over.")] = True,
 ) -> None:
-    """Phone one client, and say how it went."""
-    from client_caller.settings import load_settings
-
-    asked = Server(load_settings(), server)
-    console = Console(highlight=False)
-    wanted = {"to": to, "agent": agent.stem if agent else "", "vars": variables(var or []), "consent": consent}
+    """Phone one client, and say how it went. Ctrl-C ends the waiting, and not the call."""
+    wanted = {"to": to, "vars": variables(var or []), "consent": consent, **agent_named(agent)}
+    asked, console = server_of(context, server), Console(highlight=False, soft_wrap=True)
     order = asked.ask("/api/calls", wanted)["order"]
+    console.print(f"The call is ordered: {order}", markup=False)
+    if not wait:
+        return
+    try:
+        _follow(asked, order, console)
+    except KeyboardInterrupt:
+        console.print("The call goes on.")
+
+
+def _follow(asked: Server, order: str, console: Console) -> None:
+    """Tell what becomes of an order, until it is over."""
     told = ""
-    while wait:
-        stands = asked.ask(f"/api/orders/{order}")
-        if stands["state"] != told:
-            told = stands["state"]
-            console.print(f"[dim]{order}[/] {told if told not in _OVER else stands['outcome']}")
-        if told in _OVER:
+    for stands in asked.watch(f"/api/orders/{order}", _LOOK_EVERY_S):
+        state = stands["outcome"] if stands["state"] in _OVER else stands["state"]
+        if state != told:
+            told = state
+            console.print(told, markup=False)
+        if stands["state"] in _OVER:
             return
-        sleep(_LOOK_EVERY_S)
-    console.print(f"The call is ordered: {order}")
 
 
 def variables(given: list[str]) -> dict[str, str]:
-    """NAME=VALUE, each. Raises ConfigError for what is not of that form."""
-    pairs = [pair.partition("=") for pair in given]
-    if wrong := [name for name, equals, _ in pairs if not equals or not name.strip()]:
-        raise ConfigError(f"--var must be NAME=VALUE, as in --var name=Ada (it is {wrong[0]!r})")
-    return {name.strip(): value for name, _, value in pairs}
+    """NAME=VALUE, each. Raises ConfigError for what is not of that form, or given twice."""
+    found: dict[str, str] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--var must be NAME=VALUE, as in --var name=Ada (it is {pair!r})")
+        if name.strip() in found:
+            raise ConfigError(f"--var {name.strip()} is given twice: leave one of them out")
+        found[name.strip()] = value
+    return found

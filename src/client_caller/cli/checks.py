@@ -2,9 +2,10 @@
 
 In:   the settings.
 Out:  one `Check` for each thing a call needs, good or bad.
-Rule: looks only; nothing is made, downloaded or changed.
+Rule: looks only; nothing is made, downloaded or changed. Whatever is asked of another machine may take seconds only.
 """
 
+import asyncio
 import errno
 import importlib
 import importlib.util
@@ -13,25 +14,40 @@ import platform
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote, urlsplit
 
 import httpx
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
+from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
+import client_caller.ledger
 from client_caller.agent import load_agent
-from client_caller.errors import ConfigError
+from client_caller.errors import CarrierFailed, ConfigError
+from client_caller.ledger.database import VERSION_TABLE, reason, spill_beside
 from client_caller.models.store import ModelStore
 from client_caller.settings import HearingSettings, Settings
 
 _ENGINE_PACKAGES: Final = ("onnxruntime", "moonshine_voice", "espeakng_loader", "xllamacpp")
+_ACCOUNT_WITHIN_S: Final = 15.0
+"""Seconds in which the carrier must have told our numbers; a few tries have room in them."""
+_DATABASE_WITHIN_S: Final = 5
+_UNAPPROVED_CALLS: Final = 2
+"""Calls at once that Twilio allows without an approved profile. Source: support.twilio.com, article 223180028."""
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SCANT_BYTES: Final = 1_000_000_000
 """About eight hours of stereo recordings at 8 kHz and 16 bits."""
 _TOO_LITTLE_BYTES: Final = 100_000_000
+
+
+if TYPE_CHECKING:
+    from client_caller.line.control import OwnNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,10 @@ def every_check(settings: Settings) -> Iterator[Check]:
     yield check_port(settings.server.host, settings.server.port)
     yield check_public_url(settings.public_url)
     yield check_carrier(settings)
+    yield from check_account(settings)
+    yield from check_telnyx(settings)
+    yield from check_calls_at_once(settings)
+    yield check_ledger(settings.ledger.url.get_secret_value())
     yield check_room("models", settings.models, "CLIENT_CALLER_MODELS")
     yield check_room("records", settings.records.folder, "CLIENT_CALLER_RECORDS__FOLDER")
 
@@ -175,6 +195,8 @@ def check_public_url(url: str) -> Check:
 def check_carrier(settings: Settings) -> Check:
     """Twilio's account and token are both there, or neither is."""
     sid, tokens = settings.twilio_account_sid, settings.twilio_auth_tokens
+    if not sid and not tokens and settings.telnyx_api_key:
+        return Check("ok", "Twilio", "not used")
     if not sid and not tokens:
         remedy = "for real calls set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN from the Twilio console"
         return Check("warn", "Twilio", "no credentials", remedy)
@@ -185,6 +207,127 @@ def check_carrier(settings: Settings) -> Check:
             "FAIL", "Twilio", f"TWILIO_ACCOUNT_SID is {sid!r}", "set it to AC and 32 hexadecimal digits, or unset it"
         )
     return Check("ok", "Twilio", f"account {sid or 'any'}, {len(tokens)} token(s)")
+
+
+def check_account(settings: Settings) -> Iterator[Check]:
+    """Twilio takes our credentials, and the number that we call from is one of the account's and points here."""
+    if not settings.twilio_account_sid or not settings.twilio_auth_tokens:
+        return
+    try:
+        numbers = asyncio.run(_numbers(settings))
+    except ImportError as missing:  # a package that the first checks have told of
+        yield Check("warn", "Twilio account", f"not asked: {missing}", "run `make setup`")
+    except ConfigError as wrong:
+        yield Check("FAIL", "Twilio account", str(wrong), "correct that setting")
+    except TimeoutError:
+        found = f"no answer within {_ACCOUNT_WITHIN_S:g} s"
+        yield Check("FAIL", "Twilio account", found, f"see that this machine reaches {settings.twilio_api_url}")
+    except CarrierFailed as failed:
+        remedy = f"see that this machine reaches {settings.twilio_api_url}, and that the credentials are right"
+        yield Check("FAIL", "Twilio account", str(failed), remedy)
+    else:
+        yield Check("ok", "Twilio account", f"answers, and has {len(numbers)} number(s)")
+        if settings.outbound.from_number:
+            yield check_from_number(settings.outbound.from_number, settings.public_url, numbers)
+
+
+async def _numbers(settings: Settings) -> "Sequence[OwnNumber]":
+    from client_caller.app import twilio_control
+
+    control = twilio_control(settings)
+    try:
+        async with asyncio.timeout(_ACCOUNT_WITHIN_S):
+            return await control.numbers()
+    finally:
+        await control.close()
+
+
+def check_from_number(number: str, public_url: str, numbers: "Sequence[OwnNumber]") -> Check:
+    """The number that we call from is one of the account's, and whoever calls it back reaches us."""
+    ours = next((own for own in numbers if own.number == number), None)
+    if ours is None:
+        those = ", ".join(own.number for own in numbers) or "none"
+        return Check(
+            "FAIL",
+            "number to call from",
+            f"{number} is not one of the account's, which are: {those}",
+            "set CLIENT_CALLER_OUTBOUND__FROM_NUMBER to one of them",
+        )
+    if not public_url or ours.voice_url == f"{public_url.rstrip('/')}/twilio/voice":
+        return Check("ok", "number to call from", number)
+    found = f"calls to {number} go to {ours.voice_url or 'nowhere'}"
+    return Check("warn", "number to call from", found, f"run `client-caller numbers point {number}`")
+
+
+def check_telnyx(settings: Settings) -> Iterator[Check]:
+    """What Telnyx needs is there, if it is a carrier of ours."""
+    if not settings.telnyx_api_key:
+        return
+    needed = {
+        "TELNYX_CONNECTION_ID": settings.telnyx_connection_id,
+        "TELNYX_PUBLIC_KEY": settings.telnyx_public_key,
+    }
+    if missing := [name for name, value in needed.items() if not value]:
+        yield Check("FAIL", "Telnyx", f"{' and '.join(missing)} not set", "copy them from the Telnyx portal")
+    else:
+        yield Check("ok", "Telnyx", f"application {settings.telnyx_connection_id}")
+
+
+def check_calls_at_once(settings: Settings) -> Iterator[Check]:
+    """How many calls at once we want, beside what Twilio allows; which of its limits holds, it does not tell."""
+    wanted = max(settings.server.calls_at_once, settings.outbound.calls_at_once if settings.outbound.from_number else 0)
+    if settings.twilio_account_sid and settings.twilio_auth_tokens and wanted > _UNAPPROVED_CALLS:
+        yield Check(
+            "warn",
+            "calls at once",
+            f"up to {wanted}; Twilio allows 5 on a trial account, {_UNAPPROVED_CALLS} without an approved customer "
+            "profile, 3 with one of an individual",
+            "for more, have a business profile approved in the Twilio console",
+        )
+
+
+def check_ledger(url: str) -> Check:
+    """The ledger can be had, and no newer version of this package has made its tables."""
+    try:
+        spill_beside(url)
+    except ConfigError as wrong:
+        return Check("FAIL", "ledger", str(wrong), "correct CLIENT_CALLER_LEDGER__URL")
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+        return check_room("ledger", Path(parsed.database or "").parent, "CLIENT_CALLER_LEDGER__URL")
+    steps = ScriptDirectory(str(Path(next(iter(client_caller.ledger.__path__))) / "migrations"))
+    try:
+        found = set(_tables_of(parsed))
+    except ImportError:
+        return Check("FAIL", "ledger", "the driver for PostgreSQL is missing", "install the extra `postgres`")
+    except SQLAlchemyError as refused:
+        remedy = "have it let us in, or correct CLIENT_CALLER_LEDGER__URL"
+        return Check("FAIL", "ledger", f"cannot be opened: {reason(refused)}", remedy)
+    where = parsed.database if parsed.get_backend_name() == "sqlite" else f"PostgreSQL at {parsed.host}"
+    if found == set(steps.get_heads()):
+        return Check("ok", "ledger", str(where))
+    if found <= {step.revision for step in steps.walk_revisions()}:
+        return Check("ok", "ledger", f"{where}; its tables are upgraded when the server starts")
+    remedy = "install the newer version again, or name another database in CLIENT_CALLER_LEDGER__URL"
+    return Check("FAIL", "ledger", f"{where}: its tables are of a newer version", remedy)
+
+
+def _tables_of(url: URL) -> tuple[str, ...]:
+    """The version of a ledger's tables, without touching them. Raises ImportError, SQLAlchemyError."""
+    if url.get_backend_name() == "sqlite":
+        file = Path(url.database or "").absolute()
+        # Who reads a file that nobody has open would leave a log beside it, which the server may not be able to write.
+        how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
+        engine = create_engine(f"sqlite:///file:{quote(str(file))}?{how}&uri=true", hide_parameters=True)
+    else:
+        url = url.set(drivername="postgresql+psycopg")
+        limit = {"connect_timeout": _DATABASE_WITHIN_S, "options": f"-c statement_timeout={_DATABASE_WITHIN_S}s"}
+        engine = create_engine(url, hide_parameters=True, connect_args=limit)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
+    finally:
+        engine.dispose()
 
 
 def check_room(what: str, folder: Path, setting: str) -> Check:

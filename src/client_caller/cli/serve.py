@@ -19,7 +19,9 @@ def serve(
     insecure: Annotated[bool, typer.Option(help="Believe unsigned requests; on loopback only.")] = False,
     supervise: Annotated[bool, typer.Option(help="Start the serving process again whenever it dies.")] = True,
     tunnel: Annotated[bool, typer.Option(help="Be reached through cloudflared or ngrok, if installed.")] = False,
-    public_url: Annotated[str, typer.Option(hidden=True)] = "",
+    public_url: Annotated[
+        str, typer.Option(help="The https address at which the carrier reaches us; default: CLIENT_CALLER_PUBLIC_URL.")
+    ] = "",
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Answer calls until stopped. Pulls the model files it lacks."""
@@ -30,11 +32,12 @@ def serve(
     server = settings.server.model_copy(
         update={"host": host or settings.server.host, "port": settings.server.port if port < 0 else port}
     )
-    reached_at = {"public_url": public_url} if public_url else {}
-    settings = settings.model_copy(update={"server": server, "agent": agent or settings.agent, **reached_at})
+    settings = settings.model_copy(update={"server": server, "agent": agent or settings.agent})
+    _check(tunnel, insecure, public_url)
     if not supervise or listen_fd is not None:
         with _tunnel(server.port, wanted=tunnel) as url:
-            _serve(settings.model_copy(update={"public_url": url or settings.public_url}), insecure, listen_fd)
+            reached_at = url or public_url or settings.public_url
+            _serve(settings.model_copy(update={"public_url": reached_at}), insecure, listen_fd)
         return
     from client_caller.listening import listening
     from client_caller.supervisor import supervise as keep_serving
@@ -46,8 +49,19 @@ def serve(
         listening(server.host, server.port) as listener,
         _tunnel(listener.getsockname()[1], wanted=tunnel) as url,
     ):
-        command += ["--public-url", url] if url else []
+        reached_at = url or public_url
+        command += ["--public-url", reached_at] if reached_at else []
         raise typer.Exit(keep_serving(command, listener))
+
+
+def _check(tunnel: bool, insecure: bool, public_url: str) -> None:
+    """Raises ConfigError for options that cannot both be meant."""
+    from client_caller.errors import ConfigError
+
+    if tunnel and insecure:
+        raise ConfigError("--tunnel lets everybody in, and --insecure believes everybody: leave one of them out")
+    if tunnel and public_url:
+        raise ConfigError("--tunnel brings an address, and --public-url names one: leave one of them out")
 
 
 @contextmanager

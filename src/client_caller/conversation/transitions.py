@@ -95,8 +95,8 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         EngineFailed: (Phase.PROBING, Phase.ENDED),
         KeyPressed: (Phase.PROBING,),
         TransferOrdered: (Phase.PROBING, Phase.SPEAKING),
-        KeysOrdered: (Phase.RESUMING,),
-        HangUpOrdered: (Phase.SPEAKING,),
+        KeysOrdered: (Phase.PROBING, Phase.RESUMING),  # or too late: a message is being left
+        HangUpOrdered: (Phase.PROBING, Phase.SPEAKING),
         Deadline: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),
         LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),

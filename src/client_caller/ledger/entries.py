@@ -79,7 +79,8 @@ class CallEnded:
 class Forbidden:
     """A number must not be called any more.
 
-    source: "caller said so", "key", "import" or "operator";  call_id: the call in which it came up, empty if none.
+    source: "caller said so" (in words or by a key), "import" or "operator";  call_id: the call in which it came up,
+    empty if none.
     """
 
     number: str

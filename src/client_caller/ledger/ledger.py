@@ -75,14 +75,14 @@ class Ledger:
 
     async def flush(self) -> None:
         """Wait until all that was noted is in the database. Raises LedgerFailed while it is away."""
-        await self._aside(self._writer.flush)
+        await self.aside(self._writer.flush)
 
     async def close(self) -> None:
         """Store what was noted, or spill it, and give the database back. Safe to repeat; nothing else is, after it."""
         if self._is_closed:
             return
         self._is_closed = True
-        await self._aside(self._writer.close)
+        await self.aside(self._writer.close)
         self._executor.shutdown(wait=False)
         self._database.close()
 
@@ -234,7 +234,7 @@ class Ledger:
             with self._database.reading() as connection:
                 return ask(connection, *args, **more)
 
-        return await self._aside(look)
+        return await self.aside(look)
 
     async def _write(
         self, change: Callable[Concatenate[Connection, _Given], _Found], *args: _Given.args, **more: _Given.kwargs
@@ -243,9 +243,11 @@ class Ledger:
             with self._database.writing() as connection:
                 return change(connection, *args, **more)
 
-        return await self._aside(transact)
+        return await self.aside(transact)
 
-    async def _aside(self, work: Callable[[], _Found]) -> _Found:
+    async def aside(self, work: Callable[[], _Found]) -> _Found:
+        """Have something done on a thread of the ledger's, so that no call waits for it."""
+
         def translated() -> _Found:
             try:
                 return work()

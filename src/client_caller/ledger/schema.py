@@ -1,7 +1,7 @@
 """The tables of the ledger.
 
 In:   nothing.     Out: `metadata`, the same for SQLite and PostgreSQL.
-Rule: whoever changes a table adds a step to migrations/versions; tests/ledger/test_migrations.py compares the two.
+Rule: whoever changes a table adds a step to migrations/versions; tests/ledger/test_database.py compares the two.
 
 What is told is appended and never changed: `entries`, `do_not_call`, `consents`, `revocations`. A fact's `id` is made
 of the fact itself, so that to write it twice does no harm. A row of `calls` is what the entries of a call come to.

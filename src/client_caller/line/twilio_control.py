@@ -195,7 +195,9 @@ class TwilioControl:
         A call that is over is no failure; one that is not answered yet is, for it was not led anywhere. It is not
         repeated when it may have been done: the second time it would end the stream that the first has led to.
         """
-        await self._steer(call_id, "the call cannot be led elsewhere", twice_is_harmless=False, url=url, method="POST")
+        await self._steer(
+            call_id, "the call cannot be led elsewhere", twice_is_harmless=False, url=url + PERSISTENTLY, method="POST"
+        )
 
     async def record(self, call_id: str) -> None:
         """Have Twilio keep a recording from now on, in two channels. See `Steers.record`.

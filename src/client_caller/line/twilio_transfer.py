@@ -39,8 +39,8 @@ _THANKS: Final = "Thank you. Goodbye."
 _GONE: Final = "The caller is not waiting any more. Goodbye."
 """What a colleague is told, beside the briefing."""
 
-_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)
-"""Seconds between tries to lead a caller back, who would otherwise be on hold for ever."""
+_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""Seconds between tries to lead a caller back, who would otherwise be on hold for ever: two minutes of an outage."""
 
 _PARTED_S: Final = 5.0
 """Seconds after a colleague's call in which that of the caller, who was in conference with them, ends as well."""

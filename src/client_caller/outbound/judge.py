@@ -106,7 +106,7 @@ def judge(request: Request, standing: Standing, law: Law, now: datetime) -> Verd
     if now.tzinfo is None:
         raise LocalProtocolError("an instant without a time zone was judged")
     if standing.forbidden_since is not None:
-        return Never(f"The number must not be called since {standing.forbidden_since:%Y-%m-%d}: its owner said so.")
+        return Never(f"The number must not be called since {standing.forbidden_since:%Y-%m-%d}: it is on our list.")
     try:
         parse_number(request.number, None)
         zones = _zones_of(request)

@@ -70,7 +70,8 @@ class Retries(BaseModel):
     """Hours to wait after a contact's first, second, … attempt, by how the last one ended; where none is left, no more.
 
     An unanswered call is followed by one at another time of day. not_now: the carrier refused, with one of
-    `not_now_codes`, for reasons that pass; other refusals are final.   Source of the code: twilio.com/docs/api/errors.
+    `not_now_codes`, for reasons that pass ("unreachable": it could not be asked); other refusals are final.
+    Source of the code: twilio.com/docs/api/errors.
     """
 
     model_config = _FROZEN
@@ -82,7 +83,7 @@ class Retries(BaseModel):
     canceled: tuple[_Hours, ...] = (0.25, 1.0, 4.0)
     line_lost: tuple[_Hours, ...] = (0.25,)
     not_now: tuple[_Hours, ...] = (0.25, 1.0, 4.0)
-    not_now_codes: tuple[str, ...] = ("20429",)
+    not_now_codes: tuple[str, ...] = ("20429", "unreachable")
 
 
 def _one_or_more(windows: tuple[Window, ...]) -> tuple[Window, ...]:

@@ -7,6 +7,7 @@ Rule: the latest second stays in memory, for agent audio that the carrier holds 
 """
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -34,16 +35,21 @@ class Recording:
 
     Instants are seconds of call time; audio is G.711 mu-law at 8 kHz. Before it is started nothing is kept, not even in
     memory. A disk that refuses ends the recording, with one warning, and never the call.
+    begun: told when it is started, once.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, begun: Callable[[], None] = lambda: None) -> None:
         self._path = path
+        self._begun: Callable[[], None] | None = begun
         self._file: KeptFile | None = None
         self._on_disk = 0  # samples of each channel
         self._window = np.zeros((_WINDOW if path else 0, 2), "<i2")
 
     def start(self, now: float) -> None:
         """The call may be recorded from now on; the file is silent up to here. Safe to repeat."""
+        if self._begun:
+            begun, self._begun = self._begun, None
+            begun()
         if self._path and self._file is None:
             self._file = KeptFile(self._path)
             self._file.append(wav_header(0))

@@ -9,13 +9,13 @@ Applications are not started up: who needs their lifespan runs it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from client_caller.twin.asgi_socket import AppSocket, ClientGone
 from client_caller.twin.network import MediaSocket, SocketRefused
@@ -38,7 +38,7 @@ class AppTransport:
         if app is None:
             raise httpx.ConnectError("nobody listens there", request=request)
         within_s = request.extensions.get("timeout", {}).get("read")
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=_until_answered(app), raise_app_exceptions=False)
         answering = asyncio.create_task(transport.handle_async_request(request))
         self._going_on.add(answering)
         answering.add_done_callback(self._going_on.discard)
@@ -55,7 +55,44 @@ class AppTransport:
         return
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Give what goes on, unheard, a while to end."""
+        await _wound_up(self._going_on)
+
+
+def _until_answered(app: ASGIApp) -> ASGIApp:
+    """The same application; what it goes on with when its answer is out is not waited for, as over a wire."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle(_: object = None) -> None:
+            if not answered.done():
+                answered.set_result(None)
+
+        async def noticed(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                settle()
+
+        running = asyncio.ensure_future(app(scope, receive, noticed))
+        running.add_done_callback(settle)
+        try:
+            await answered
+        except asyncio.CancelledError:
+            running.cancel()
+            raise
+        if running.done():
+            running.result()
+
+    return answer
+
+
+async def _wound_up(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Wait for tasks for a while, then cancel them."""
+    if tasks:
+        _, slow = await asyncio.wait(tasks, timeout=_GOODBYE_S)
+        for task in slow:
+            task.cancel()
 
 
 def transport_to(app: ASGIApp) -> httpx.AsyncBaseTransport:
@@ -95,13 +132,16 @@ class Apps:
             await socket.open()
         return socket
 
+    def kill(self) -> None:
+        """End all media sockets at once, as when the process of the applications is killed. Take it out of `apps`, too,
+        unless another is there."""
+        for task in self._running:
+            task.cancel()
+
     async def aclose(self) -> None:
         """Give the applications that still serve a socket a while to end."""
         await self._http.aclose()
-        if self._running:
-            _, slow = await asyncio.wait(self._running, timeout=_GOODBYE_S)
-            for task in slow:
-                task.cancel()
+        await _wound_up(self._running)
 
     def _at(self, url: str) -> ASGIApp | None:
         parts = urlsplit(url)

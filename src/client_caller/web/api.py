@@ -1,7 +1,10 @@
 """The API: what an operator may ask for over HTTP, as JSON.
 
-In:   requests with the operator's key.     Out: plain data; or an error with a sentence that says what to do.
-Rule: nothing is answered without the key, and nothing here knows how it is done.
+In:   requests with the operator's key, `Authorization: Bearer KEY`.
+Out:  plain data, its times as in ISO 8601; or {"detail": a sentence that says what to do}, and "until" for what is not
+      allowed before then.
+Rule: without the key nothing of a request is looked at, and nothing tells what there is. Nothing is logged here, and no
+      answer repeats what it was sent. How things are done is the office's business.
 
     POST /api/calls {"to": "+15550100001", "agent": "clinic", "vars": {"name": "Ada"}, "consent": "asked for it"}
     GET  /api/orders/{order}             how an order stands
@@ -18,30 +21,41 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Protocol
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from client_caller.errors import ClientCallerError, ConfigError
+from client_caller.errors import ClientCallerError
 
-_BODY_BYTES: Final = 32 * 1024 * 1024
-"""A list of a few hundred thousand contacts."""
+_BODY_BYTES: Final = 8 * 1024 * 1024
+"""A list of about two hundred thousand contacts."""
 
-NO_CALLS: Final = (
-    "this server places no calls: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, CLIENT_CALLER_PUBLIC_URL and "
+_TOO_LONG: Final = f"a request may have {_BODY_BYTES} bytes at most: part a long list into several campaigns"
+
+_NO_CALLS: Final = (
+    "this server places no calls, for it knows no carrier: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN (or "
+    "TELNYX_API_KEY, TELNYX_PUBLIC_KEY and TELNYX_CONNECTION_ID), CLIENT_CALLER_PUBLIC_URL and "
     "CLIENT_CALLER_OUTBOUND__FROM_NUMBER, and start it again"
 )
 
 _STRICT = ConfigDict(extra="forbid")
 
+_NO_NUL: Final = r"^[^\x00]*$"
+"""PostgreSQL keeps no text with a NUL in it."""
+
 Keys = Annotated[str, StringConstraints(pattern=r"^[0-9*#A-Dw]{1,32}$")]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Text = Annotated[str, StringConstraints(max_length=500)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_NO_NUL)]
+Text = Annotated[str, StringConstraints(max_length=500, pattern=_NO_NUL)]
+Table = Annotated[str, StringConstraints(pattern=_NO_NUL)]
+Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 
 
 class Office(Protocol):
     """What is asked of whoever places and holds the calls."""
 
+    def check_agent(self, agent: str, sha256: str) -> None: ...
     async def call(
         self, to: str, agent: str, variables: Mapping[str, str], consent: str = "", region: str | None = None
     ) -> str: ...
@@ -69,12 +83,17 @@ class Office(Protocol):
 
 
 class NewCall(BaseModel):
-    """A call to be placed. agent: the name of a file beside that of the agent who answers; empty: that one."""
+    """A call to be placed.
+
+    agent: the name of a file beside that of the agent who answers, without .toml; empty: that one;  agent_sha256: of
+    the file that is meant, in hexadecimal, so that no other of that name is taken; empty: any.
+    """
 
     model_config = _STRICT
     to: Text
     agent: Text = ""
-    vars: dict[str, Text] = Field(default_factory=dict, max_length=50)
+    agent_sha256: Digest = ""
+    vars: dict[Name, Text] = Field(default_factory=dict, max_length=50)
     consent: Text = ""
     region: Text | None = None
 
@@ -102,12 +121,17 @@ class NewEnd(BaseModel):
 
 
 class NewCampaign(BaseModel):
-    """A campaign. csv: the text of the file;  region: the country of numbers without a plus, e.g. US."""
+    """A campaign.
+
+    csv: the text of the file;  agent, agent_sha256: as of a call;  region: the country of numbers without a plus, e.g.
+    US;  purpose: None: as the agent's file says;  max_at_once: calls at once, None: as many as the server allows.
+    """
 
     model_config = _STRICT
     name: Name
-    csv: str
+    csv: Table
     agent: Text = ""
+    agent_sha256: Digest = ""
     region: Text | None = None
     purpose: Literal["informational", "marketing"] | None = None
     max_at_once: int | None = Field(None, ge=1)
@@ -132,25 +156,9 @@ class NewConsent(BaseModel):
     given_at: datetime
 
 
-def api_router(office: Office | None, key: SecretStr) -> APIRouter:
-    """The routes under `/api`. office: None answers that no calls are placed here."""
-
-    async def admit(request: Request) -> None:
-        offered = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(offered.encode(), key.get_secret_value().encode()):
-            raise HTTPException(
-                401, "the header Authorization must be: Bearer, and the API key", {"WWW-Authenticate": "Bearer"}
-            )
-        length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > _BODY_BYTES or "transfer-encoding" in request.headers:
-            raise HTTPException(413, f"the request must tell its length, of {_BODY_BYTES} bytes at most")
-        if office is None:
-            raise HTTPException(503, NO_CALLS)
-
-    router = APIRouter(prefix="/api", dependencies=[Depends(admit)])
-    if office is None:
-        router.add_api_route("/{rest:path}", _nothing, methods=["GET", "POST"])
-        return router
+def api_app(office: Office, key: SecretStr, statuses: Mapping[type[ClientCallerError], int]) -> ASGIApp:
+    """The API, to be mounted at `/api`. statuses: with which HTTP status an error's sentence is told."""
+    api = FastAPI(openapi_url=None, redirect_slashes=False)
     routes = _Routes(office)
     for method, path, endpoint, status in (
         ("POST", "/calls", routes.call, 202),
@@ -169,23 +177,75 @@ def api_router(office: Office | None, key: SecretStr) -> APIRouter:
         ("POST", "/do-not-call", routes.forbid, 200),
         ("POST", "/consents", routes.add_consent, 201),
     ):
-        router.add_api_route(path, endpoint, methods=[method], status_code=status)
-    return router
-
-
-def explain_errors(app: FastAPI) -> None:
-    """Have what the operator can mend answered with its sentence, and not with a traceback."""
+        # Without a model of the answer: whoever checks one tells in the log what was in it.
+        api.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None)
 
     async def explain(request: Request, mistake: Exception) -> JSONResponse:
         until = getattr(mistake, "until", None)
-        told = {"detail": str(mistake), **({"until": until.isoformat()} if until else {})}
-        return JSONResponse(told, 422 if isinstance(mistake, ConfigError) else 409)
+        status = next(statuses[kind] for kind in type(mistake).__mro__ if kind in statuses)
+        return JSONResponse({"detail": str(mistake), **({"until": until.isoformat()} if until else {})}, status)
 
-    app.add_exception_handler(ClientCallerError, explain)
+    for kind in statuses:
+        api.add_exception_handler(kind, explain)
+    api.add_exception_handler(RequestValidationError, _unfit)
+    return _Gate(api, key)
 
 
-async def _nothing() -> None:
-    """Never reached: without an office everything is refused before."""
+async def no_api(scope: Scope, receive: Receive, send: Send) -> None:
+    """What is mounted at `/api` where no calls are placed: it says so, and what to set."""
+    if scope["type"] == "http":
+        await JSONResponse({"detail": _NO_CALLS}, 503)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1000})
+
+
+class _Gate:
+    """Lets in whoever has the key, with no more than may be sent; before a body is read, or a path looked up."""
+
+    def __init__(self, inside: ASGIApp, key: SecretStr) -> None:
+        self._inside = inside
+        self._key = key.get_secret_value().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (refusal := self._refusal(Request(scope))):
+            await refusal(scope, receive, send)
+        else:
+            await self._inside(scope, _bounded(receive), send)
+
+    def _refusal(self, request: Request) -> JSONResponse | None:
+        scheme, _, offered = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self._key or not hmac.compare_digest(offered.encode(), self._key):
+            what = "the header Authorization must be: Bearer, and the API key"
+            return JSONResponse({"detail": what}, 401, {"WWW-Authenticate": "Bearer"})
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > _BODY_BYTES:
+            return JSONResponse({"detail": _TOO_LONG}, 413, {"Connection": "close"})
+        return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same, for a body that does not tell its length beforehand, up to where it is too long."""
+    so_far = 0
+
+    async def next_part() -> Message:
+        nonlocal so_far
+        message = await receive()
+        so_far += len(message.get("body", b""))
+        if so_far > _BODY_BYTES:
+            raise HTTPException(413, _TOO_LONG, {"Connection": "close"})
+        return message
+
+    return next_part
+
+
+async def _unfit(request: Request, wrong: Exception) -> JSONResponse:
+    """Which fields are not as they must be, without what was in them: that may be a whole list of people."""
+    assert isinstance(wrong, RequestValidationError)
+    errors = wrong.errors()
+    if any(error["type"] == "json_invalid" for error in errors):
+        return JSONResponse({"detail": "the body is not JSON"}, 422)
+    told = (f"{'.'.join(map(str, error['loc'][1:])) or error['loc'][0]}: {error['msg']}" for error in errors)
+    return JSONResponse({"detail": "; ".join(told)}, 422)
 
 
 class _Routes:
@@ -195,6 +255,7 @@ class _Routes:
         self._office = office
 
     async def call(self, wanted: NewCall) -> dict[str, str]:
+        self._office.check_agent(wanted.agent, wanted.agent_sha256)
         order = await self._office.call(wanted.to, wanted.agent, wanted.vars, wanted.consent, wanted.region)
         return {"order": order}
 
@@ -217,6 +278,7 @@ class _Routes:
         return _running(self._office.hang_up(call_id, wanted.reason))
 
     async def start_campaign(self, wanted: NewCampaign) -> dict[str, Any]:
+        self._office.check_agent(wanted.agent, wanted.agent_sha256)
         return await self._office.start_campaign(
             wanted.name, wanted.csv, wanted.agent, wanted.region, wanted.purpose, wanted.max_at_once
         )
