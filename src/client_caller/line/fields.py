@@ -5,6 +5,7 @@ Rule: raises LineProtocolError and nothing else; it names the field, and never r
       write numbers as numbers or as digits, and add fields as they like: both are let through.
 """
 
+import binascii
 import json
 import re
 from typing import Any, Final
@@ -66,3 +67,11 @@ def key_of(part: Part, field: str) -> str:
     if key not in KEYS:
         raise LineProtocolError(f"{field} is not a key of a telephone")
     return key
+
+
+def sound_of(part: Part, field: str) -> bytes:
+    """Sound in base64."""
+    try:
+        return binascii.a2b_base64(text_of(part, field), strict_mode=True)
+    except ValueError as wrong:
+        raise LineProtocolError(f"{field} is not base64") from wrong

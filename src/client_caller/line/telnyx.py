@@ -25,10 +25,10 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
 from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect
 
 from client_caller.conversation.actions import Transfer
 from client_caller.errors import CarrierFailed, ConfigError, LineError, LineLost, LineProtocolError
+from client_caller.line.body import whole_body
 from client_caller.line.codec import Started
 from client_caller.line.media_line import FAILED, POLICY, TRY_AGAIN, MediaLine, close_socket, read_start
 from client_caller.line.protocol import AnswererFound, Desk, Errand
@@ -109,7 +109,7 @@ class _Switchboard:
 
     async def webhook(self, request: Request) -> Response:
         """Something has happened. The same told again changes nothing."""
-        body = await _body(request)
+        body = await whole_body(request, _BODY_BYTES)
         if self._check and not self._check.holds(
             body, request.headers.get(TIMESTAMP, ""), request.headers.get(SIGNATURE, "")
         ):
@@ -352,15 +352,3 @@ class _Switchboard:
             raise LineLost("this process takes no streams")
         if not self._calls.have_room_for(call):
             raise LineLost("no room")
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY_BYTES:
-                raise HTTPException(413, f"the body is longer than {_BODY_BYTES} bytes")
-    except ClientDisconnect as gone:
-        raise HTTPException(400, "the body broke off") from gone
-    return bytes(body)

@@ -18,7 +18,7 @@ from typing import Final
 from client_caller.audio.frame import FRAME_S, LINE_HZ
 from client_caller.errors import LineProtocolError
 from client_caller.line.codec import Connected, Dtmf, MarkBack, Media, Message, Started, Stopped, Unknown
-from client_caller.line.fields import Part, id_of, json_object, key_of, number_of, part_of, text_of
+from client_caller.line.fields import Part, id_of, json_object, key_of, number_of, part_of, sound_of, text_of
 from client_caller.line.protocol import Mark, Outbound, Play
 
 _EARLY: Final = 3
@@ -111,11 +111,7 @@ class _Chunks:
 
 def _media(message: Part) -> Media:
     media = part_of(message, "media")
-    try:
-        mulaw = binascii.a2b_base64(text_of(media, "payload"), strict_mode=True)
-    except ValueError as wrong:
-        raise LineProtocolError("media.payload is not base64") from wrong
-    return Media(id_of(message, "stream_id"), mulaw, number_of(media, "timestamp") / 1000)
+    return Media(id_of(message, "stream_id"), sound_of(media, "payload"), number_of(media, "timestamp") / 1000)
 
 
 def _started(message: Part) -> Started:

@@ -14,7 +14,7 @@ import json
 from client_caller.audio.frame import LINE_HZ
 from client_caller.errors import LineProtocolError
 from client_caller.line.codec import Connected, Dtmf, MarkBack, Media, Message, Started, Stopped, Unknown
-from client_caller.line.fields import Part, id_of, json_object, key_of, number_of, part_of, text_of
+from client_caller.line.fields import Part, id_of, json_object, key_of, number_of, part_of, sound_of, text_of
 from client_caller.line.protocol import Mark, Outbound, Play
 
 
@@ -74,11 +74,7 @@ def encode_clear(stream_id: str) -> str:
 
 def _media(message: Part) -> Media:
     media = part_of(message, "media")
-    try:
-        mulaw = binascii.a2b_base64(text_of(media, "payload"), strict_mode=True)
-    except ValueError as wrong:
-        raise LineProtocolError("media.payload is not base64") from wrong
-    return Media(id_of(message, "streamSid"), mulaw, number_of(media, "timestamp") / 1000)
+    return Media(id_of(message, "streamSid"), sound_of(media, "payload"), number_of(media, "timestamp") / 1000)
 
 
 def _started(start: Part) -> Started:

@@ -19,9 +19,9 @@ from urllib.parse import parse_qsl
 from fastapi import HTTPException, Request, Response
 from starlette.background import BackgroundTask
 from starlette.datastructures import ImmutableMultiDict
-from starlette.requests import ClientDisconnect
 
 from client_caller.line import twiml
+from client_caller.line.body import whole_body
 from client_caller.line.codec import is_safe_id
 from client_caller.line.protocol import OVER
 from client_caller.line.twilio_signature import HEADER, SignatureCheck
@@ -110,7 +110,7 @@ class Requests:
     async def read(self, request: Request) -> Asked:
         """What is asked. Raises HTTPException, with a short body, when it is not Twilio who asks or makes no sense."""
         our_id = _our_id(request)
-        form = Form(_fields(await _body(request)))
+        form = Form(_fields(await whole_body(request, _FORM_BYTES)))
         path = str(request.scope["path"])
         query = request.scope["query_string"].decode("latin-1")
         target = f"{path}?{query}" if query else path
@@ -162,18 +162,6 @@ def resume_url(public: str, order: str, back: str = "") -> str:
     """Where a call asks for its next stream. What must outlast this process stands in it, for another may be asked."""
     facts = [f"{name}={value}" for name, value in (("order", order), ("back", back)) if value]
     return f"{public}/twilio/resume" + ("?" + "&".join(facts) if facts else "")
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _FORM_BYTES:
-                raise HTTPException(413, f"the form is longer than {_FORM_BYTES} bytes")
-    except ClientDisconnect as gone:
-        raise HTTPException(400, "the form broke off") from gone
-    return bytes(body)
 
 
 def _fields(body: bytes) -> list[tuple[str, str]]:
