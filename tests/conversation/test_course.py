@@ -290,6 +290,28 @@ def test_keys_are_sent_at_once_and_the_conversation_goes_on_where_it_was() -> No
     assert said(script) == before, "nobody is told that the line dropped"
 
 
+def test_what_the_agent_was_saying_when_keys_were_sent_is_said_to_its_end_afterwards() -> None:
+    script = Script(MANNER)
+    script.happen(CallAnswered())
+    script.hear(0, 2)
+    script.happen(KeysOrdered("1"))
+    script.happen(LineResumed("keys"), after_s=1.0)
+    assert said(script)[-1].endswith(said(script)[0].split()[-1])
+    assert MANNER.dropped not in said(script)
+    assert script.history[0].cut_by == "line"
+
+
+def test_what_the_caller_had_asked_when_keys_were_sent_is_answered_afterwards() -> None:
+    script = opened(MANNER)
+    script.caller_says("When do you open?")
+    script.wait(0.3)
+    script.happen(KeysOrdered("1"))
+    script.happen(LineResumed("keys"), after_s=1.0)
+    script.agent_answers("At eight.")
+    script.hear_out()
+    assert script.history[-1].text == "At eight."
+
+
 def test_who_orders_the_end_of_a_call_has_the_goodbye_heard_first() -> None:
     script = opened(MANNER)
     script.happen(HangUpOrdered("the operator"))

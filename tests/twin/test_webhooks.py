@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import Response
+from starlette.background import BackgroundTask
 
 from client_caller.twin.account import Twin
 from client_caller.twin.asgi_network import Apps
@@ -108,6 +109,25 @@ def test_an_application_that_crashes_is_a_500_and_is_kept() -> None:
     call, crashes = run(main())
     assert call.errors[0].status == 500
     assert [str(each) for each in crashes] == ["on purpose"]
+
+
+def test_an_answer_is_there_when_it_is_out_whatever_the_server_goes_on_with() -> None:
+    done: list[float] = []
+
+    async def go_on() -> None:
+        await asyncio.sleep(20.0)
+        done.append(asyncio.get_running_loop().time())
+
+    async def scene(twin: Twin) -> CarriedCall:
+        call = await twin.call_in(Person(), OURS)
+        await asyncio.sleep(30.0)
+        return call
+
+    said = Response(document("<Say>hello</Say>"), media_type="text/xml", background=BackgroundTask(go_on))
+    call = held(FarEnd({"/voice": said}), scene)
+    assert call.announcements == ["hello"]
+    assert call.errors == []
+    assert [round(at) for at in done] == [20]
 
 
 def test_leaving_the_twin_breaks_off_what_still_runs() -> None:

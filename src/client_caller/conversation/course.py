@@ -172,7 +172,8 @@ class Course:
         if not self._manner.message:
             return self._give_up("a machine, and no message", now)
         self._last, self._last_by = do.HangUp("a message was left"), now + _LONGEST_MESSAGE_S
-        return [*self.floor.cede(), *self.floor.agent.say([self._manner.identity, self._manner.message], now)]
+        phrases = list(filter(None, (self._manner.identity, self._manner.message)))
+        return [*self.floor.cede(), *self.floor.agent.say(phrases, now)]
 
     def _give_up(self, reason: str, now: float) -> Actions:
         self._last = do.HangUp(reason)
@@ -278,8 +279,8 @@ class Course:
         """Leave the line to the carrier, for a while."""
         if self._last:
             return []
-        self._errand = errand
-        ceded = self.floor.cede()
+        self._errand, self._interrupted = errand, self._what_is_open()
+        ceded = self.floor.cede("line")
         self.floor.agent.sounds(on=False, now=now)
         self.floor.phase = Phase.RESUMING
         return [*ceded, errand]
@@ -288,20 +289,24 @@ class Course:
 
     def _on_line_lost(self, now: float) -> Actions:
         floor = self.floor
-        turn_ended = floor.phase is Phase.PAUSED and bool(floor.pause.text)
-        self._interrupted = interrupted(floor.agent.reply, floor.words, turn_ended=turn_ended)
+        self._interrupted = self._what_is_open()
         actions = floor.agent.drop("line")
         floor.agent.sounds(on=False, now=now)
         floor.overlap = None
         floor.phase = Phase.RESUMING
         return [*actions, floor.close_turn()]
 
+    def _what_is_open(self) -> Interrupted:
+        floor = self.floor
+        turn_ended = floor.phase is Phase.PAUSED and bool(floor.pause.text)
+        return interrupted(floor.agent.reply, floor.words, turn_ended=turn_ended)
+
     def _on_line_resumed(self, back_from: str, now: float) -> Actions:
         self._quiet.begin(now)
         what, self._interrupted = self._interrupted, Interrupted()
         errand, self._errand = self._errand, None
         if errand:
-            return self._come_back(errand, now)
+            return self._come_back(errand, what, now)
         if self._last and not what.unheard:
             return self._do_last(now)
         if self._probe and not self._probe.is_over:  # nobody knew yet who is there
@@ -311,11 +316,15 @@ class Course:
             return self.floor.answer(what.unanswered, " ".join(phrases), now)
         return self.floor.say(phrases, now)
 
-    def _come_back(self, errand: do.SendKeys | do.Transfer, now: float) -> Actions:
+    def _come_back(self, errand: do.SendKeys | do.Transfer, what: Interrupted, now: float) -> Actions:
         if isinstance(errand, do.Transfer):
             return self.floor.say([self._manner.not_reached], now)
         if self._probe and not self._probe.is_over:
             return self._return_to_probing(now)
+        if what.unheard:
+            return self.floor.say(list(what.unheard), now)
+        if what.unanswered:
+            return self.floor.answer(what.unanswered, "", now)
         self.floor.phase = Phase.LISTENING
         return []
 

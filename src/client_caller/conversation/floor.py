@@ -110,15 +110,15 @@ class Floor:
         return self._take_floor(self.agent.say(phrases, now))
 
     def answer(self, history: tuple[do.Turn, ...], bridge: str, now: float) -> Actions:
-        """Say a phrase, and behind it the answer that is due to this history."""
+        """Say a phrase, if there is one, and behind it the answer that is due to this history."""
         actions = [*self.agent.start(history), *self.agent.release(now)]
-        return self._take_floor([*actions, *self.agent.bridge(now, bridge)])
+        return self._take_floor([*actions, *(self.agent.bridge(now, bridge) if bridge else [])])
 
-    def cede(self) -> Actions:
+    def cede(self, cut_by: do.CutBy = "caller") -> Actions:
         """Break off whatever the agent says or is about to say, and take the caller's words as they are."""
         cleared: Actions = [do.ClearPlayout()] if self.agent.is_released else []
         self.overlap = None
-        return [*cleared, *self.agent.drop("caller"), self.close_turn()]
+        return [*cleared, *self.agent.drop(cut_by), self.close_turn()]
 
     def take_words(self, text: str, now: float) -> Actions:
         """The caller has told something without a voice, and waits for an answer."""

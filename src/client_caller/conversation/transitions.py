@@ -204,7 +204,14 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         HungUp: (Phase.ENDED,),
     },
     Phase.RESUMING: {
-        LineResumed: (Phase.SPEAKING, Phase.LISTENING, Phase.PROBING, Phase.RESUMING, Phase.ENDED),
+        LineResumed: (
+            Phase.SPEAKING,
+            Phase.THINKING,
+            Phase.LISTENING,
+            Phase.PROBING,
+            Phase.RESUMING,
+            Phase.ENDED,
+        ),
         HungUp: (Phase.ENDED,),
     },
     Phase.ENDED: {},

@@ -7,8 +7,8 @@ Rule: entries are only added. The row of a call is made anew of all its entries 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, fields
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select, tuple_, update
@@ -19,6 +19,8 @@ from client_caller.ledger.encoding import decode, encode, name_of, storable
 from client_caller.ledger.entries import CallEntry, CallNoted, Entry, Forbidden, KeptCall, in_utc, settle
 from client_caller.ledger.orders import order_with
 from client_caller.ledger.schema import calls, do_not_call, entries
+
+_COLUMNS: Final = tuple(field.name for field in fields(KeptCall) if field.name != "notes")
 
 
 def store(connection: Connection, told: Sequence[Entry]) -> None:
@@ -31,11 +33,9 @@ def store(connection: Connection, told: Sequence[Entry]) -> None:
     if not by_call:
         return
     # Always in the same order, so that two processes never wait for each other's rows.
-    for call_id, of_call in sorted(by_call.items()):
-        row = insert(connection, calls).values(_row(settle(call_id, of_call)))
-        connection.execute(
-            row.on_conflict_do_update(index_elements=["call_id"], set_={"call_id": row.excluded.call_id})
-        )
+    row = insert(connection, calls)
+    lock = row.on_conflict_do_update(index_elements=["call_id"], set_={"call_id": row.excluded.call_id})
+    connection.execute(lock, [_row(settle(call_id, of_call)) for call_id, of_call in sorted(by_call.items())])
     rows = [_entry_row(entry) for of_call in by_call.values() for entry in of_call]
     connection.execute(insert(connection, entries).on_conflict_do_nothing(), rows)
     settled = [{"settled_id": call.call_id, **_row(call)} for call in _settled(connection, by_call)]
@@ -112,7 +112,7 @@ def _entry_row(entry: CallEntry) -> dict[str, object]:
 
 
 def _row(kept: KeptCall) -> dict[str, Any]:
-    return {name: value for name, value in asdict(kept).items() if name != "notes"}
+    return {name: getattr(kept, name) for name in _COLUMNS}
 
 
 def _kept(connection: Connection, rows: Sequence[Any]) -> list[KeptCall]:

@@ -6,7 +6,8 @@ Rule: an entry that was noted is in the queue, in the spill or in the database u
       of the last two a moment later. What waits in the spill is stored before anything else.
 
 A batch that the database could not take goes to the spill at once, and is tried from there: a process that is killed
-while the database is away loses nothing but the last tenth of a second.
+while the database is away loses nothing but the last tenth of a second. While it is there, entries are gathered for a
+quarter of a second.
 """
 
 import atexit
@@ -32,6 +33,10 @@ QUEUED: Final = 10_000
 """Entries that may wait: minutes of a busy house. Beyond that they go to the spill."""
 
 _AT_ONCE: Final = 500
+_GATHER_S: Final = 0.25
+"""How long entries are gathered unless somebody waits for them. Each transaction costs a few milliseconds in which the
+event loop must share the interpreter with this thread; stored one by one, twenty a second made calls stutter."""
+
 _BEAT_S: Final = 0.1
 _MOST_BEATS: Final = 64
 """While the database is away it is tried after 1, 2, 4 … beats; entries that come meanwhile are spilled every beat."""
@@ -158,6 +163,9 @@ class Writer:
             if isinstance(item, _Flush):
                 return item
             self._in_hand.append(item)
+            if block and not self._is_closed:
+                self._wanted.wait(_GATHER_S)
+                self._wanted.clear()
             block = False
         return None
 

@@ -1,0 +1,77 @@
+"""The server that the benchmark of the line calls: the whole of it, but for its engines, which are fakes.
+
+    python wire_server.py                   the supervisor; settings come from the environment
+    python wire_server.py --listen-fd N     the serving process, as the supervisor starts it
+
+Supervisor, web server, webhooks, media sockets, calls, records and ledger are those of `client-caller serve`. The ears
+take loud for voice, the transcriber finds the same question after 100 ms, the model gives the same answer after 100 ms,
+and the voice numbers its frames: what is measured is the line.
+"""
+
+import asyncio
+import sys
+from itertools import repeat
+from typing import Final
+
+from client_caller.agent import Agent, AgentLimits
+from client_caller.engines import Engines
+from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
+from client_caller.house import House
+from client_caller.ledger.ledger import open_ledger
+from client_caller.listening import inherited, listening
+from client_caller.logs import set_up_logging
+from client_caller.server import answer_calls
+from client_caller.settings import load_settings
+from client_caller.supervisor import supervise
+from client_caller.thinking.scripted import ScriptedModel
+from wire_frames import NumberedVoice
+
+QUESTION: Final = "What are your opening hours?"
+ANSWER: Final = "We are open Monday to Friday. We open at eight. We close at six in the evening."
+"""Three pieces, 3.4 s."""
+
+AGENT: Final = Agent(
+    name="Anna",
+    company="Brightline",
+    greeting="Hello, this is Anna.",
+    persona="You are Anna.",
+    limits=AgentLimits(max_call_s=7_200, silence_s=60),
+)
+
+
+def engines() -> Engines:
+    """The shipped fakes, at the pace of good engines."""
+    return Engines(
+        activity=LoudnessActivity,
+        turn_model=ScriptedTurnModel([0.9], 0.05),
+        transcriber=ScriptedTranscriber(repeat(QUESTION), 0.1),
+        language_model=ScriptedModel(lambda messages: ANSWER, 0.1, 0.02),
+        voice=NumberedVoice(),
+    )
+
+
+async def serve(descriptor: int) -> None:
+    """Answer calls until told to stop."""
+    with inherited(descriptor) as listener:
+        here = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        settings = load_settings().model_copy(update={"public_url": here})
+        ledger = open_ledger(settings.ledger.url.get_secret_value())
+        try:
+            house = House(settings, AGENT, engines(), ledger.note)
+            print(f"{AGENT.name} answers calls at {here}", flush=True)
+            await answer_calls(house, listener, lifeline=0)
+        finally:
+            await ledger.close()
+
+
+def main() -> None:
+    set_up_logging()
+    if "--listen-fd" in sys.argv:
+        asyncio.run(serve(int(sys.argv[sys.argv.index("--listen-fd") + 1])))
+        return
+    with listening("127.0.0.1", 0) as listener:
+        sys.exit(supervise([sys.executable, __file__], listener))
+
+
+if __name__ == "__main__":
+    main()
