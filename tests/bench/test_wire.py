@@ -274,4 +274,4 @@ def test_a_few_webhooks_beside_a_call(tmp_path: Path, capsys):
     assert result["calls"]["lost"] == 0
     wire_webhooks.show(result)
     assert "wrong answers" in capsys.readouterr().out
-    assert any("webhooks" in row for row in line.summarised({"webhooks": result}))
+    assert any("webhooks" in row for row in wire.summarised({"webhooks": result}))

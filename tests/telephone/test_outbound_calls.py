@@ -151,7 +151,6 @@ def test_an_assistant_that_screens_calls_hears_why_we_call(tmp_path: Path, takes
 
 
 @pytest.mark.parametrize("before", ["an assistant", "a machine"])
-@pytest.mark.xfail(reason="who is calling counts as heard when only a machine has heard it")
 def test_a_human_who_takes_over_hears_who_is_calling_again(tmp_path: Path, before: str) -> None:
     machine = [say(MAILBOX), wait(0.3), sounding(BEEP, 0.5), hear(2.5)]
     assistant = [say(SCREENING), hear_out(), wait(2.0)]

@@ -56,13 +56,25 @@ class Resampler:
         self._held = np.concatenate((self._held, np.zeros(self._half + 1, np.float32)))
         return self._make(-(-self._received * self._up // self._down))
 
+    def _raised(self, until: int) -> Samples:
+        """The same for a rate that is a multiple, phase by phase: quicker, and every frame of every call comes this
+        way."""
+        first, last = self._made // self._up, (until - 1) // self._up  # input samples that outputs belong to
+        from_ = first - self._half + 1 - self._held_from
+        held = self._held[from_ : from_ + last - first + 2 * self._half]
+        made = np.stack([np.correlate(held, taps, "valid") for taps in self._taps], axis=1).ravel()
+        return made[self._made - first * self._up :][: until - self._made]
+
     def _make(self, until: int) -> Samples:
-        positions = np.arange(self._made, until) * self._down
-        whole, phase = positions // self._up, positions % self._up
-        if len(positions) == 0:
+        if until <= self._made:
             return np.zeros(0, np.float32)
-        rows = sliding_window_view(self._held, 2 * self._half)[whole - self._half + 1 - self._held_from]
-        made: Samples = np.einsum("ij,ij->i", rows, self._taps[phase]).astype(np.float32)
+        if self._down == 1:
+            made = self._raised(until)
+        else:
+            positions = np.arange(self._made, until) * self._down
+            whole, phase = positions // self._up, positions % self._up
+            rows = sliding_window_view(self._held, 2 * self._half)[whole - self._half + 1 - self._held_from]
+            made = np.einsum("ij,ij->i", rows, self._taps[phase]).astype(np.float32)
         self._made = until
         keep_from = until * self._down // self._up - self._half + 1
         self._held = self._held[keep_from - self._held_from :].copy()

@@ -139,6 +139,7 @@ class Course:
         match found:
             case Found.HUMAN | Found.SILENCE:
                 self._last = None
+                self._opening.begin_anew()
                 actions += [*(self._note_human() if found is Found.HUMAN else []), *self.floor.cede()]
                 actions += self.floor.say(self._opening.phrases, now)
             case Found.MACHINE:

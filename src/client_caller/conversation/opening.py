@@ -34,6 +34,11 @@ class Opening:
         """What is said first: all that must be heard, and then the question, or the greeting."""
         return [*self.unheard, self._manner.recorded if self.asks else self._manner.greeting]
 
+    def begin_anew(self) -> None:
+        """A human is there now: whoever has heard who is calling was none."""
+        if self._manner.identity and self._manner.identity not in self.unheard:
+            self.unheard.insert(0, self._manner.identity)
+
     def hear(self, text: str) -> list[Action]:
         """A phrase was heard to its end."""
         if text == self._manner.recorded and self.asks:
