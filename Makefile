@@ -31,7 +31,8 @@ test: models ## everything the CI runs: lint, types and all tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadscope -m "not realtime"
+	$(PYTHON) -m pytest -m realtime
 
 bench: models ## measure, one table and one JSON per script
 	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py; do $(PYTHON) "$$script" || exit 1; done

@@ -44,7 +44,7 @@ EVERYTHING: dict[str, Callable[[TwilioControl], Awaitable[Any]]] = {
     "placed": lambda control: control.placed("+15550100003", datetime(2026, 11, 26, 9, 30, tzinfo=UTC)),
     "look_up": lambda control: control.look_up(CALL),
     "hang_up": lambda control: control.hang_up(CALL),
-    "lead_to": lambda control: control.lead_to(CALL, "https://voice.example.com/twilio/keys/17#rc=5&rp=all"),
+    "lead_to": lambda control: control.lead_to(CALL, "https://voice.example.com/twilio/keys/17"),
     "record": lambda control: control.record(CALL),
     "numbers": lambda control: control.numbers(),
     "point": lambda control: control.point(NUMBER, "https://a.example/twilio/voice", "https://a.example/twilio/status"),

@@ -57,8 +57,8 @@ class Floor:
             due.append(self.pause.due_at(self._manner, self._habits.slower))
         if self.phase is Phase.HUSHED and self.overlap:
             due.append(self.overlap.due_at)
-        if self.phase in (Phase.THINKING, Phase.SPEAKING) and not self.bound:
-            due += self.agent.filler_at, self.agent.stuck_at
+        if self.phase in (Phase.THINKING, Phase.SPEAKING):
+            due.append(self.agent.filler_at if self.bound else min(self.agent.filler_at, self.agent.stuck_at))
         return min(due)
 
     # What each event means.
@@ -98,7 +98,7 @@ class Floor:
             return self._judge_by_length(now)
         if self.phase is Phase.PAUSED:
             return self._on_silence(now)
-        if now >= self.agent.stuck_at:  # whatever should have come next has failed
+        if now >= self.agent.stuck_at and not self.bound:  # whatever should have come next has failed
             return self._on_reply_ended(now) if self.agent.is_making else self._on_voice_failed(now)
         self.phase = Phase.SPEAKING
         return self.agent.bridge(now)
