@@ -57,8 +57,8 @@ class Resampler:
         return self._make(-(-self._received * self._up // self._down))
 
     def _raised(self, until: int) -> Samples:
-        """What `_make` gives when the output rate is a multiple of the input's, phase by phase: quicker, and every frame
-        of every call comes this way."""
+        """What `_make` gives when the output rate is a multiple of the input's, phase by phase: quicker, and every
+        frame of every call comes this way."""
         first, last = self._made // self._up, (until - 1) // self._up  # input samples that outputs belong to
         from_ = first - self._half + 1 - self._held_from
         held = self._held[from_ : from_ + last - first + 2 * self._half]
