@@ -29,6 +29,8 @@ from virtual import run
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from client_caller.twin.account import Twin
+from client_caller.twin.people import Person, talking
 from telephone.crowd import NO_RETRIES, Crowd
 from telephone.outbound_world import (
     PUBLIC,
@@ -38,6 +40,7 @@ from telephone.outbound_world import (
     outbound,
     placed_at,
 )
+from twin.far_end import OURS, FarEnd, Stream, document, held
 
 PER_S, AT_ONCE = 20.0, 50
 TABLES = ("calls", "entries", "orders", "contacts", "consents", "do_not_call")
@@ -78,6 +81,7 @@ async def memory_at(world: World, calls: int) -> float:
     return memory_mb()
 
 
+_TWIN_TALK_S = 5.0
 _OVER = ("completed", "busy", "failed", "no-answer", "canceled")
 
 
@@ -118,6 +122,32 @@ async def measured(folder: Path, calls: int) -> dict[str, Any]:
     }
 
 
+def twin_alone(calls: int) -> dict[str, Any]:
+    """What the simulated carrier costs by itself: calls of five seconds to who sends back what it hears."""
+
+    async def echo(stream: Stream) -> None:
+        while True:
+            message = await stream.next()
+            if message["event"] == "media":
+                await stream.send("media", media={"payload": message["media"]["payload"]})
+
+    async def scene(twin: Twin) -> None:
+        for first in range(0, calls, AT_ONCE):
+            some = range(first, min(first + AT_ONCE, calls))
+            await asyncio.gather(*(twin.call_in(Person(next_frame=talking(_TWIN_TALK_S)), OURS) for _ in some))
+
+    media = f"wss{PUBLIC.removeprefix('https')}/media/x"
+    end = FarEnd({"/voice": document(f'<Connect><Stream url="{media}"/></Connect>')}, echo)
+    began, cpu_began = perf_counter(), process_time()
+    held(end, scene, keeps_sound=False)
+    return {
+        "calls": calls,
+        "talk_s": _TWIN_TALK_S,
+        "wall_s": round(perf_counter() - began, 1),
+        "cpu_s": round(process_time() - cpu_began, 1),
+    }
+
+
 def ledger_rows(world: World) -> dict[str, int]:
     """How many rows each table of the ledger has."""
     engine = create_engine(world.settings.ledger.url.get_secret_value())
@@ -143,6 +173,8 @@ def show(result: dict[str, Any]) -> None:
         "webhooks answered": webhooks["n"],
         "… p50, ms": webhooks["p50_ms"],
         "… p95, ms": webhooks["p95_ms"],
+        "the carrier alone: calls of 5 s": result["twin_alone"]["calls"],
+        "… wall time, s": result["twin_alone"]["wall_s"],
     }
     for name, value in rows.items():
         print(f"{name:<42}{value:>10}")
@@ -157,6 +189,7 @@ def main() -> None:
     logging.disable(logging.WARNING)  # the simulated carrier reports on every stream
     with tempfile.TemporaryDirectory() as folder:
         result = run(measured(Path(folder), asked.calls))
+    result["twin_alone"] = twin_alone(asked.calls)
     show(result)
     keep({**origin("a campaign on a simulated carrier"), **result}, asked.out)
 

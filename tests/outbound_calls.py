@@ -99,7 +99,7 @@ class Operator:
             self.now,
         )
         self.told: list[tuple[str, object]] = []
-        self.office = Office(self.dialler, OURS, self.tell, "clinic")
+        self.office = Office(self.dialler, OURS, self.tell, "clinic", self.carrier)
         self.working: asyncio.Task[None] | None = None
 
     def tell(self, call_id: str, news: object) -> bool:

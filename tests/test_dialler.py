@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from client_caller.dialler import NotAllowedError
-from client_caller.errors import CallRefused, CallUnsure, ConfigError
+from client_caller.errors import CallRefused, CallUnsure, CarrierFailed, ConfigError
 from client_caller.ledger.entries import Consent, Forbidden
 from client_caller.ledger.ledger import open_ledger
 from client_caller.line.control import DialOrder
 from client_caller.line.protocol import CallBackWanted, Parties
+from client_caller.office import Office
 from client_caller.outbound.opening import MissingVariableError
 from outbound_calls import ADA, BEN, NOON, OURS, VARS, AtOnce, CarrierInMemory, Operator
 from virtual import run
@@ -374,6 +375,42 @@ def test_the_law_of_consent_counts_what_was_revoked_as_nothing(tmp_path: Path) -
         await operator.ledger.revoke_consent(ADA, NOON, "letter")
         with pytest.raises(NotAllowedError, match="revoked"):
             await operator.office.call(ADA, "clinic", VARS)
+        await operator.stop()
+
+    run(scene())
+
+
+def test_the_carrier_is_asked_to_record_from_when_a_call_may_be_and_no_call_suffers_when_it_will_not(
+    tmp_path: Path,
+) -> None:
+    class Recorder(CarrierInMemory):
+        async def record(self, call_id: str) -> None:
+            asked.append(call_id)
+            raise CarrierFailed("no recordings today")
+
+    asked: list[str] = []
+
+    async def scene() -> None:
+        operator = Operator(tmp_path, Recorder())
+        order = await placed(operator)
+        operator.office.may_be_recorded("CA1")
+        await asyncio.sleep(1)
+        assert asked == ["CA1"]
+        operator.finish("CA1")
+        await asyncio.sleep(1)
+        assert (await operator.office.order(order) or {})["outcome"] == "talked"
+        await operator.stop()
+
+    run(scene())
+
+
+def test_without_a_number_to_call_from_nobody_is_called_and_the_setting_is_named(tmp_path: Path) -> None:
+    async def scene() -> None:
+        operator = Operator(tmp_path)
+        office = Office(operator.dialler, "", operator.tell, "clinic")
+        for asked in (office.call(ADA, "clinic", VARS), office.start_campaign("june", rows(ADA), "clinic")):
+            with pytest.raises(ConfigError, match="OUTBOUND__FROM_NUMBER"):
+                await asked
         await operator.stop()
 
     run(scene())

@@ -82,7 +82,7 @@ class OpenOrder:
 
 
 class Dialler:
-    """Places calls for one process. `run` does the work; everything else only asks for it.
+    """Places calls for one process. `step` does the work; everything else only asks for it.
 
     has_room: whether one more call could be held;  now: the wall clock, UTC.
     """
