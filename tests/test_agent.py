@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client_caller.agent import filled, load_agent
+from client_caller.agent import answering, filled, load_agent
 from client_caller.errors import ConfigError
 from client_caller.outbound.opening import MissingVariableError
 
@@ -118,6 +118,12 @@ def test_a_variable_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingVariableError, match="day"):
         filled(agent, {"name": "Ada"}, outbound=True)
     assert filled(agent, {}, outbound=False).greeting == "Hello", "in a call that comes in nobody needs them"
+
+
+def test_an_agent_that_answers_and_needs_a_variable_is_refused_with_its_name(tmp_path: Path) -> None:
+    agent = load_agent(write(tmp_path, SMALLEST.replace('"Hello"', '"Hello {who}"')))
+    with pytest.raises(ConfigError, match=r"\{who\}.*another agent with CLIENT_CALLER_AGENT"):
+        answering(agent)
 
 
 @pytest.mark.parametrize(

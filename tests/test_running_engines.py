@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from calls import AGENT
+from client_caller.agent import answering
 from client_caller.app import running_engines
 from client_caller.engines import Engines
 from client_caller.settings import Settings, ThinkingSettings, load_settings
@@ -33,6 +34,18 @@ def test_with_everything_embedded_a_reply_is_made_and_the_phrases_are_ready() ->
         sound = fillers.sound(phrase)
         assert sound is not None
         assert [word.index for speech in sound for word in speech.words] == list(range(len(phrase.split())))
+
+
+def test_no_phrase_is_made_when_a_call_begins_that_the_answering_agent_has_with_it() -> None:
+    agent = AGENT.model_copy(update={"identity": "Hello, this is {agent}, the automated assistant of {company}."})
+
+    async def main() -> None:
+        async with running_engines(settings(), agent) as engines:
+            said = answering(agent)
+            assert engines.fillers.sound(said.identity) is not None
+            assert (await engines.speaking_as(said)).fillers is engines.fillers
+
+    asyncio.run(main())
 
 
 def test_the_embedded_model_stands_in_for_a_server_that_is_gone(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from client_caller.errors import ConfigError
-from client_caller.outbound.opening import fill, opening_is_lawful, variables_of
+from client_caller.outbound.opening import MissingVariableError, fill, opening_is_lawful, variables_of
 
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """Text that will be spoken or read by the language model: never empty."""
@@ -239,6 +239,17 @@ def filled(agent: Agent, variables: Mapping[str, str], *, outbound: bool) -> Age
         texts = {name: fill(getattr(agent.outbound, name), known) for name in ("reason", "message", "screened")}
         changes["outbound"] = agent.outbound.model_copy(update=texts)
     return agent.model_copy(update=changes)
+
+
+def answering(agent: Agent) -> Agent:
+    """The agent as it answers calls that come in. Raises ConfigError when a text needs a variable: none is known."""
+    try:
+        return filled(agent, {}, outbound=False)
+    except MissingVariableError as missing:
+        raise ConfigError(
+            f"the agent {agent.name!r} cannot answer calls: a text of its file says {{{missing.name}}}, which only "
+            "calls that we place can have; take it out, or name another agent with CLIENT_CALLER_AGENT"
+        ) from missing
 
 
 def load_agent(path: Path) -> Agent:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from fastapi import FastAPI
 
-from client_caller.agent import Agent, AgentVoice
+from client_caller.agent import Agent, AgentVoice, answering
 from client_caller.agents import AgentShelf
 from client_caller.dialler import Dialler, NotAllowedError
 from client_caller.engines import Engines
@@ -105,7 +105,7 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
         transcribers = _transcribers(hearing, agent, store, stack)
         await _warm_up(turn_model, transcribers)
         voices = _Voices(settings.speaking)
-        voice, fillers = await voices.of(agent)
+        voice, fillers = await voices.of(answering(agent))
         yield Engines(
             sturdy_activity(silero.for_call),
             SturdyTurnModel(turn_model),

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, Protocol
 
-from client_caller.agent import Agent, filled
+from client_caller.agent import Agent, answering
 from client_caller.book import LOST, TRANSFERRED, CallBook, Keep, wall_clock
 from client_caller.call import Call
 from client_caller.conversation import events as ev
@@ -88,6 +88,7 @@ class House:
     ) -> None:
         self.settings = settings
         self.agent = agent
+        self._answering = answering(agent)
         self.orders = orders
         self.now = now
         self._keep = keep
@@ -247,7 +248,7 @@ class House:
         """Who speaks. Raises ConfigError for a call of ours that nobody knows of."""
         order = line.parties.order
         if not order:
-            return filled(self.agent, {}, outbound=False)
+            return self._answering
         if self.orders and (agent := self.orders.agent_of(order)):
             return agent
         raise ConfigError(f"the order {order} is not known here: it was not placed by this installation")

@@ -215,10 +215,12 @@ class Ledger:
 
     async def call(self, call_id: str) -> KeptCall | None:
         """One call; None when nothing was told of it."""
+        await self.flush()
         return await self._read(calls.call, call_id)
 
     async def calls(self, limit: int, before: str | None = None) -> list[KeptCall]:
         """Calls, the newest first. before: the id of a call, to go on behind it."""
+        await self.flush()
         return await self._read(calls.newest, limit, before)
 
     async def audit(self, call_id: str) -> dict[str, Any] | None:
