@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from client_caller.errors import ConfigError
-from client_caller.rehearsal.stage import ACCOUNT_SID, Stage, serving_process
+from client_caller.rehearsal.stage import ACCOUNT_SID, Stage, serving_process, stop
 from client_caller.settings import environment_with
 
 SERVER: Final = Path(__file__).with_name("wire_server.py")
-_DOWN_WITHIN_S: Final = 10.0
 
 
 @asynccontextmanager
@@ -48,7 +47,7 @@ async def light_server(folder: Path, calls_at_once: int) -> AsyncIterator[Stage]
             url = said.split(" answers calls at ")[1].strip()
             yield Stage(url, auth_token, records, await serving_process(url))
         finally:
-            await _stop(process)
+            await stop(process)
 
 
 def _log_in(folder: Path) -> BinaryIO:
@@ -58,18 +57,6 @@ def _log_in(folder: Path) -> BinaryIO:
 
 def _end_of(log: str) -> str:
     return " / ".join(Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:])
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(_DOWN_WITHIN_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Call:
         self._record = record
         self._recording = recording
         self._conversation = conversation
-        self._listener = Listener(engines.activity(), settings.hearing, beeps=bool(line.parties.order))
+        self._listener = Listener(engines.activity(), settings.hearing)
         self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s, marks=line.has_marks)
         self._work = EngineWork(line.call_id, engines, agent, self._listener, self._happen, self._sound, self._fact)
         self._mouth = Mouth(line, self._playout, engines.fillers, recording, self._listener)
@@ -195,7 +195,7 @@ class Call:
 
     async def _hear(self, mulaw: bytes, media_s: float, now: float) -> None:
         try:
-            events = await self._listener.feed(mulaw, media_s, now)
+            events = await self._listener.feed(mulaw, media_s, now, beeps=self._conversation.phase is Phase.PROBING)
         except EngineError as failure:  # deaf for a moment; the call goes on
             self._fact("engine failed", what=str(failure))
             return

@@ -56,12 +56,10 @@ class Listener:
     Feed it the line's audio. At a pause, decode `turn_audio().samples` and hand the text to `decoded`, which answers
     with all words of the turn so far; what is settled is not decoded again (see caller_turn.py). When `interim_due`,
     do the same with `interim_audio` and `interim`; when the pause comes, `words` may have them already.
-
-    beeps: whether tones of answering machines are told, too.
     """
 
-    def __init__(self, activity: VoiceActivity, settings: HearingSettings, *, beeps: bool = False) -> None:
-        self._beeps = BeepDetector() if beeps else None
+    def __init__(self, activity: VoiceActivity, settings: HearingSettings) -> None:
+        self._beeps: BeepDetector | None = None  # while tones are wanted
         self._jitter = JitterBuffer()
         self._unseen = Windows(WINDOW_SAMPLES)
         self._seen = 0  # windows
@@ -76,16 +74,19 @@ class Listener:
         self._interims = Interims(settings.interim_s)
         self._interim_due = False
 
-    async def feed(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused | Beeped]:
+    async def feed(
+        self, mulaw: bytes, media_s: float, now: float, *, beeps: bool = False
+    ) -> list[SpeechStarted | SpeechPaused | Beeped]:
         """What this chunk, which begins at media time `media_s` and arrived at call time `now`, brings to light.
 
-        Raises EngineError when the activity model fails.
+        beeps: whether tones of answering machines are told, too.  Raises EngineError when the activity model fails.
         """
         run = self._jitter.feed(mulaw, media_s)
         self._keep_time(run, now)
         self._tape.append(self._upsampler.feed(run.samples))
         self._unseen.add(run)
-        events = self._tones(mulaw, media_s, now)
+        events = self._tones(mulaw, media_s, now) if beeps else []
+        self._beeps = self._beeps if beeps else None
         while (window := self._unseen.take()) is not None:
             self._seen += 1
             edge = await self._ears.feed(*window)
@@ -97,8 +98,7 @@ class Listener:
         return events
 
     def _tones(self, mulaw: bytes, media_s: float, now: float) -> list[SpeechStarted | SpeechPaused | Beeped]:
-        if self._beeps is None:
-            return []
+        self._beeps = self._beeps or BeepDetector()
         tone = self._beeps.feed(mulaw, media_s)
         if tone is None or tone.kind == "tone":
             return []

@@ -79,7 +79,7 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
             url = await _announced_url(process, folder / "server.log")
             yield Stage(url, auth_token, records, await serving_process(url))
         finally:
-            await _stop(process)
+            await stop(process)
 
 
 async def serving_process(url: str) -> int:
@@ -113,7 +113,8 @@ def _end_of(log: Path) -> str:
     return " / ".join(lines[-5:]) or f"it said nothing in {log}"
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """Have a server process end, if it has not yet; after 15 s it is killed."""
     if process.returncode is not None:
         return
     process.terminate()
