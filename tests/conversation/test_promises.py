@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass, field, replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scripts import MANNER
 
@@ -369,6 +369,7 @@ def test_a_caller_who_breaks_in_silences_whatever_is_audible(steps: Steps, manne
 
 @settings(max_examples=300, deadline=None)
 @given(STEPS, MANNERS)
+@example([("stall", "", 0.0, 0), ("key", "", 0.0, 1), ("wait", "", 1.0, 0), ("order", "", 0.0, 1)], MANNER)
 def test_the_caller_is_never_left_in_silence_while_the_agent_has_the_floor(steps: Steps, manner: Manner) -> None:
     world = play(steps, manner)
     world.pass_time(20.0)

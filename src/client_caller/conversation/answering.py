@@ -58,12 +58,15 @@ class Answering:
         self.reply = Reply(self._replies, self._words.turn, history or self._words.history())
         return [StartReply(self._replies, self.reply.history)]
 
-    def say(self, phrases: list[str], now: float) -> list[Action]:
-        """Let the caller hear phrases that need no language model."""
+    def say(self, phrases: list[str], now: float, awaited_since: float | None = None) -> list[Action]:
+        """Let the caller hear phrases that need no language model, who has waited since then for another reply."""
         self._replies += 1
-        self.reply = Reply(self._replies, self._words.carried, ended=True)
-        said: list[Action] = [Say(self._replies, self.reply.add(text), text) for text in phrases]
-        return [*said, *self.release(now)]
+        self.reply = reply = Reply(self._replies, self._words.carried, ended=True)
+        said: list[Action] = [Say(reply.number, reply.add(text), text) for text in phrases]
+        released = self.release(now)
+        if awaited_since is not None and not reply.fillers:
+            reply.awaited_since = awaited_since
+        return [*said, *released]
 
     def release(self, now: float, awaited_since: float | None = None) -> list[Action]:
         """Let the caller hear the reply, who has waited for it since then if it is not there yet."""

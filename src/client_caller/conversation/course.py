@@ -257,9 +257,7 @@ class Course:
     def _part(self, last: do.HangUp | do.Transfer, phrases: list[str], now: float) -> Actions:
         """Say this to its end, whoever speaks meanwhile, and then do that."""
         self._last, self._last_by = last, now + self._manner.part_within_s
-        ceded = self.floor.cede()
-        self.floor.bound = True
-        return [*ceded, *self.floor.say(phrases, now)]
+        return self.floor.say_instead(phrases, now)
 
     def _finish(self, now: float) -> Actions:
         """Do what was to be done once all was said."""

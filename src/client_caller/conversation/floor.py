@@ -109,6 +109,14 @@ class Floor:
         """Say phrases that need no language model."""
         return self._take_floor(self.agent.say(phrases, now))
 
+    def say_instead(self, phrases: list[str], now: float) -> Actions:
+        """Say this to its end, whatever the agent was about to say; who waits for that has waited already."""
+        holds = self.phase in (Phase.THINKING, Phase.SPEAKING)
+        awaited_since = self.agent.reply.awaited_since if holds and self.agent.reply else None
+        ceded = self.cede()
+        self.bound = True
+        return self._take_floor([*ceded, *self.agent.say(phrases, now, awaited_since)])
+
     def answer(self, history: tuple[do.Turn, ...], bridge: str, now: float) -> Actions:
         """Say a phrase, if there is one, and behind it the answer that is due to this history."""
         actions = [*self.agent.start(history), *self.agent.release(now)]
