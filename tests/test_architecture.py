@@ -12,7 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = SOURCE / "client_caller"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {
-    *("hearing", "ledger", "line", "models", "outbound", "records", "rehearsal", "speaking", "thinking", "twin", "web"),
+    *("hearing", "ledger", "line", "models", "outbound", "records", "rehearsal", "speaking", "thinking", "tools"),
+    *("twin", "web"),
 }
 
 PURE = {
@@ -25,8 +26,11 @@ PURE = {
         *("protocols", "jitter", "loudness", "endpointing", "sent", "echo"),
         *("agreement", "caller_turn", "interims", "beep"),
     ],
-    "thinking": ["protocol", "prompt", "sentences", "sentence_end", "text_check"],
-    "speaking": ["protocol", "playout", "piece", "relay", "sound_check"],
+    "thinking": [
+        *("protocol", "prompt", "sentences", "sentence_end", "text_check", "tool_text", "guard"),
+        *("pins", "condensing", "afterword"),
+    ],
+    "speaking": ["protocol", "playout", "piece", "relay", "sound_check", "pronounce"],
     "rehearsal": ["figures", "measure", "script"],
     "ledger": ["entries"],
 }

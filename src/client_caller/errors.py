@@ -13,6 +13,7 @@
         EngineTimeout        no result in time
         EngineOverloaded     it refused for want of room
         EngineCrashed        it broke, or its process is gone
+      ToolFailed             a tool did not do what it was called for; the language model is told
       LocalProtocolError     our own bug: an event the conversation must never see
 
 Engines' errors are translated where they occur, in the leaf. Nothing catches `Exception` but the rim of a process.
@@ -78,6 +79,10 @@ class EngineOverloaded(EngineError):
 
 class EngineCrashed(EngineError):
     """The engine broke or its process is gone."""
+
+
+class ToolFailed(ClientCallerError):
+    """A tool did not do what it was called for; the sentence is meant for the language model, which goes on from it."""
 
 
 class LocalProtocolError(ClientCallerError):

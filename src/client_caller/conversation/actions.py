@@ -6,7 +6,7 @@ Out of `Conversation.handle` and `Conversation.handle_deadline`, performed in or
 from dataclasses import dataclass
 from typing import Literal
 
-Speaker = Literal["caller", "agent"]
+Speaker = Literal["caller", "agent", "tool"]
 
 CutBy = Literal["caller", "line", "voice"]
 """Why the agent was not heard to its end: the caller broke in, the line was lost, or the voice failed."""
@@ -17,11 +17,15 @@ class Turn:
     """What one party said before the other took the floor; an agent's turn holds only what the caller heard.
 
     cut_by: what kept the caller from hearing the rest of it; None when there was no more.
+    What a tool told the agent stands between their turns: `tool` was called with `arguments`, JSON text, and `text` is
+    what came of it. Nobody heard it.
     """
 
     speaker: Speaker
     text: str
     cut_by: CutBy | None = None
+    tool: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,19 @@ class StartReply:
 
     reply: int
     history: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Call a tool for this reply, once; what comes of it is told as `ToolAnswered`, whatever becomes of the reply.
+
+    number: counts the tools of the call from 1;  arguments: JSON text, as the language model wrote it.
+    """
+
+    number: int
+    reply: int
+    tool: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +190,7 @@ Action = (
     | CloseTurn
     | ReadAhead
     | StartReply
+    | RunTool
     | CancelReply
     | Say
     | Release

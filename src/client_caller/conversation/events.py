@@ -86,8 +86,37 @@ class ReplyText:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolAsked:
+    """The language model wants a tool called before it goes on with this reply.
+
+    arguments: JSON text as the model wrote it, so nothing is certain of it;  reads_only: calling it changes nothing in
+    the world, so it may be called for a draft.
+    """
+
+    reply: int
+    tool: str
+    arguments: str
+    reads_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswered:
+    """The tool that was called as number `number` is done, or has failed: `text` tells the language model which.
+
+    then: what is to be done once the agent has been heard, if the tool was about the call itself: "hang up"; "transfer"
+    to the number `to`, with `briefing` for who takes it; press the "keys" `to`; or "opt out".
+    """
+
+    number: int
+    text: str
+    then: Literal["", "hang up", "transfer", "keys", "opt out"] = ""
+    to: str = ""
+    briefing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """A reply has no further piece."""
+    """A reply has no further piece, or none before its tools have answered."""
 
     reply: int
 
@@ -191,6 +220,8 @@ Event = (
     | Transcript
     | KeyPressed
     | ReplyText
+    | ToolAsked
+    | ToolAnswered
     | ReplyEnded
     | PlayedOut
     | Sounding

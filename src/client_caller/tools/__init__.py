@@ -1,0 +1,1 @@
+"""What an agent can do beyond talking: its tools, and the box that they are called from."""
