@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from client_caller.conversation.actions import (
     PlayFiller,
     Release,
     Remember,
+    RunTool,
     Say,
     StartReply,
     Turn,
@@ -41,6 +43,8 @@ from client_caller.conversation.events import (
     Sounding,
     SpeechPaused,
     SpeechStarted,
+    ToolAnswered,
+    ToolAsked,
     Transcript,
     TransferOrdered,
     TurnScored,
@@ -61,6 +65,8 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from(
             [
+                "turn",
+                "turn",
                 "speech",
                 "words",
                 "interim",
@@ -69,6 +75,8 @@ STEPS = st.lists(
                 "text",
                 "text",
                 "end",
+                "ask",
+                "told",
                 "heard",
                 "heard",
                 "late",
@@ -85,7 +93,7 @@ STEPS = st.lists(
             ]
         ),
         WORDS,
-        st.floats(0.0, 4.0),
+        st.floats(0.0, 4.99),
         st.integers(0, 3),
     ),
     max_size=80,
@@ -113,12 +121,16 @@ class World:
     longest_silence_s: float = 0.0  # while the agent had the floor
     released: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
+    ran: list[RunTool] = field(default_factory=list)
+    running: list[int] = field(default_factory=list)  # tools that have not answered
 
     def happen(self, event: Event) -> None:
         if isinstance(event, LineLost):
             self.cancelled |= set(self.said)  # the carrier is gone, and what it had to play
         self.script.append((self.now, event))
         self.take(self.conversation.handle(event, self.now))
+        if self.conversation.phase not in (Phase.THINKING, Phase.SPEAKING):
+            self.quiet_since = self.now  # who had the floor since, or a fresh line, waits anew
 
     def pass_time(self, seconds: float) -> None:
         until = self.now + seconds
@@ -158,6 +170,11 @@ class World:
                     audible = [number for number in self.released if number not in self.cancelled]
                     assert all(self._all_heard(number) for number in audible), "never two replies audible"
                     self.released.append(reply)
+                case RunTool(number=number, reply=reply, tool=tool):
+                    assert reply not in self.cancelled
+                    assert reply in self.released or tool == "look_up", "nothing is changed for a draft"
+                    self.ran.append(action)
+                    self.running.append(number)
                 case CancelReply(reply=reply):
                     self.cancelled.add(reply)
                 case Hush():
@@ -213,6 +230,12 @@ class World:
                 elif not lost:
                     self.pauses += 1
                     self.happen(SpeechPaused(self.now, seconds / 4))
+            case "turn" if not self.speaking and not lost:
+                self.step("speech", "", 0.0, 0)
+                self.pass_time(1.0)
+                self.step("speech", "", 4.0, 0)
+                self.happen(Transcript(self.pauses, text or "what does it cost"))
+                self.pass_time(seconds)
             case "words":
                 self.happen(Transcript(self.pauses, text))
             case "interim":
@@ -225,6 +248,15 @@ class World:
                 self.happen(ReplyText(newest, text or "Hm."))
             case "end":
                 self.happen(ReplyEnded(newest))
+            case "ask":
+                tool = ("look_up", "book", "book", "hang_up")[number]
+                self.happen(ToolAsked(newest, tool, "{}", reads_only=tool == "look_up"))
+            case "told" if self.running:
+                then: Any = ("", "hang up", "transfer", "keys", "opt out")[int(seconds)]
+                told = ToolAnswered(
+                    self.running.pop(0), text or "Done.", then, "1" if then == "keys" else "+12125550102"
+                )
+                self.happen(told)
             case "heard":
                 self.hear_next()
             case "late":
@@ -301,7 +333,7 @@ def play(steps: Steps, manner: Manner = MANNER) -> World:
 
 
 MEANT = {
-    *("the caller was silent", "the caller said goodbye", "opted out", "so"),
+    *("the caller was silent", "the caller said goodbye", "the agent ended the call", "opted out", "so"),
     *("a message was left", "a machine, and no message", "a menu", "a fax", "nobody spoke"),
 }
 """Reasons to hang up; none of them is a failure."""
@@ -338,8 +370,23 @@ def test_the_history_given_to_the_model_alternates_and_ends_with_the_caller(step
     for _, action in play(steps, manner).done:
         if isinstance(action, StartReply):
             speakers = [turn.speaker for turn in action.history]
-            assert speakers[-1] == "caller"
-            assert all(one != other for one, other in itertools.pairwise(speakers))
+            assert speakers[-1] in ("caller", "tool")
+            assert all(one != other or one == "tool" for one, other in itertools.pairwise(speakers))
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, MANNERS)
+def test_a_tool_is_run_once_and_what_it_told_is_never_forgotten(steps: Steps, manner: Manner) -> None:
+    world = play(steps, manner)
+    assert [run.number for run in world.ran] == list(range(1, len(world.ran) + 1))
+    if world.conversation.phase in (Phase.RESUMING, Phase.ENDED):
+        return
+    for number in world.running:
+        world.happen(ToolAnswered(number, f"result {number}"))
+    world.happen(HungUp())
+    remembered = [action.turn for _, action in world.done if isinstance(action, Remember)]
+    kept = sum(turn.speaker == "tool" for turn in remembered)
+    assert kept == sum(run.reply in world.released for run in world.ran)
 
 
 @settings(max_examples=200, deadline=None)

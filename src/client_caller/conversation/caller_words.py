@@ -69,6 +69,11 @@ class CallerWords:
         said, self.carried, self._newest = self.turn, "", ""
         return self._memory.add("caller", said)
 
+    def settle_carried(self) -> Turn:
+        """Only what was said before the turn was last closed becomes history. Returns the addition."""
+        said, self.carried = self.carried, ""
+        return self._memory.add("caller", said)
+
     def judge(self, read: str, p_end: float) -> None:
         """Keep the model's verdict on the caller's turn as it was read."""
         self._judged, self._p_end = bare(read), p_end

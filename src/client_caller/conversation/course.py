@@ -9,6 +9,7 @@ How a call opens stands in `opening.py`, who has answered in `probing.py`, what 
 `keypad.py`, silence in `quiet.py`, a line that was lost in `resuming.py`; who has the floor in `floor.py`.
 """
 
+from dataclasses import replace
 from math import inf
 from typing import Final
 
@@ -22,6 +23,7 @@ from client_caller.conversation.policy import Manner
 from client_caller.conversation.probing import Found, Probe
 from client_caller.conversation.quiet import Quiet
 from client_caller.conversation.resuming import Interrupted, interrupted, taken_up
+from client_caller.conversation.tool_talk import ToolTalk
 from client_caller.conversation.transitions import Phase
 from client_caller.conversation.wishes import Wish, answer_of, wish_of
 
@@ -37,7 +39,8 @@ class Course:
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
         self._language = LANGUAGES[manner.language]
-        self.floor = Floor(manner, self._judge_turn)
+        self.floor = Floor(manner, self._judge_turn, lambda now: self._tools.go_on(now))
+        self._tools = ToolTalk(manner, self.floor, self._do_when_heard)
         self._opening = Opening(manner)
         self.floor.agent.first = self._opening.unheard
         self._probe = Probe(manner, self.floor) if manner.outbound else None
@@ -46,7 +49,7 @@ class Course:
         self._keypad = Keypad()
         self._quiet = Quiet(manner.silence_s)
         self._ends_at = inf  # call time at which the call has lasted long enough
-        self._last: do.HangUp | do.Transfer | None = None  # done once what is being said was heard
+        self._last: do.HangUp | do.Transfer | do.SendKeys | None = None  # done once what is being said was heard
         self._last_by = inf  # or at this call time
         self._errand: do.SendKeys | do.Transfer | None = None  # which the carrier runs, while the line is away
         self._interrupted = Interrupted()  # by the loss of the line
@@ -95,6 +98,11 @@ class Course:
                 return self._set_out(do.SendKeys(keys), now)
             case ev.HangUpOrdered(reason=reason):
                 return [] if self._last else self._part(do.HangUp(reason), [self._manner.farewell], now)
+            case ev.ToolAnswered(then="opt out"):
+                told = self._tools.on_event(replace(event, then=""), now)
+                return [*told, *([] if self._last else self._opt_out(now))]
+            case ev.ToolAsked() | ev.ToolAnswered():
+                return self._tools.on_event(event, now)
             case ev.AnswererFound() | ev.Beeped():
                 return self._find(event, now)
             case _ if self.floor.phase is Phase.PROBING:
@@ -138,7 +146,7 @@ class Course:
             return [*actions, *([do.Note("a machine answered"), *self._meet_machine()] if met else [])]
         match found:
             case Found.HUMAN | Found.SILENCE:
-                self._last = None
+                self._last, self.floor.bound = None, False
                 self._opening.begin_anew()
                 actions += [*(self._note_human() if found is Found.HUMAN else []), *self.floor.cede()]
                 actions += self.floor.say(self._opening.phrases, now)
@@ -196,7 +204,7 @@ class Course:
             self.floor.words.tell(keys)
         text = self.floor.words.turn
         wish = wish_of(text, self._language)
-        self._quiet.turn(now, parted=wish is Wish.GOODBYE)
+        self._quiet.turn(now, parted="the caller said goodbye" if wish is Wish.GOODBYE else "")
         if self._probe and self._probe.is_machine_after_all(text, now):
             return [*self._meet_machine(), *self._find(None, now)]
         self._noted += self._note_human()
@@ -221,11 +229,13 @@ class Course:
     def _transfer(self, to: str, briefing: str, now: float) -> Actions:
         if not to or self.floor.phase is Phase.PROBING:
             return []
-        if not briefing and self._manner.briefly:
-            briefing = self._manner.briefly.replace(
-                "{words}", self.floor.words.turn or self.floor.memory.said_by_caller
-            )
-        return self._part(do.Transfer(to, briefing), [self._manner.connecting], now)
+        return self._part(do.Transfer(to, briefing or self._briefing), [self._manner.connecting], now)
+
+    @property
+    def _briefing(self) -> str:
+        """What is told to who takes the call, in the caller's last words."""
+        words = self.floor.words.turn or self.floor.memory.said_by_caller
+        return self._manner.briefly.replace("{words}", words)
 
     @property
     def _may_take_keys(self) -> bool:
@@ -245,7 +255,7 @@ class Course:
 
     def _on_quiet(self, now: float) -> Actions:
         if self._quiet.parted:
-            return self._give_up("the caller said goodbye", now)
+            return self._give_up(self._quiet.parted, now)
         if self._quiet.asked:
             return self._part(do.HangUp("the caller was silent"), [self._manner.farewell], now)
         self._quiet.asked = True
@@ -257,7 +267,20 @@ class Course:
     def _part(self, last: do.HangUp | do.Transfer, phrases: list[str], now: float) -> Actions:
         """Say this to its end, whoever speaks meanwhile, and then do that."""
         self._last, self._last_by = last, now + self._manner.part_within_s
-        return self.floor.say_instead(phrases, now)
+        phase, reply = self.floor.phase, self.floor.agent.reply
+        awaited_since = reply.awaited_since if reply and phase in (Phase.THINKING, Phase.SPEAKING) else None
+        ceded = self.floor.cede()
+        return [*ceded, *self.floor.bind(now), *self.floor.say(phrases, now, awaited_since)]
+
+    def _do_when_heard(self, what: do.HangUp | do.Transfer | do.SendKeys, now: float) -> Actions:
+        """Do this once the reply was heard. Who has more to say is heard before a hang-up."""
+        if isinstance(what, do.HangUp):
+            self._quiet.part(what.reason)
+            return []
+        if isinstance(what, do.Transfer) and not what.briefing:
+            what = do.Transfer(what.to, self._briefing)
+        self._last, self._last_by = what, now + self._manner.part_within_s
+        return self.floor.bind(now)
 
     def _finish(self, now: float) -> Actions:
         """Do what was to be done once all was said."""
@@ -268,9 +291,9 @@ class Course:
     def _do_last(self, now: float) -> Actions:
         last, self._last = self._last, None
         self.floor.bound = False
-        if isinstance(last, do.Transfer):
-            return self._set_out(last, now)
         assert last is not None
+        if not isinstance(last, do.HangUp):
+            return self._set_out(last, now)
         self.floor.phase = Phase.ENDED
         return [*self.floor.agent.drop("voice"), last]
 
@@ -298,7 +321,7 @@ class Course:
     def _what_is_open(self) -> Interrupted:
         floor = self.floor
         turn_ended = floor.phase is Phase.PAUSED and bool(floor.pause.text)
-        return interrupted(floor.agent.reply, floor.words, turn_ended=turn_ended)
+        return interrupted(floor.agent, floor.words, turn_ended=turn_ended)
 
     def _on_line_resumed(self, back_from: str, now: float) -> Actions:
         self._quiet.begin(now)
@@ -329,7 +352,7 @@ class Course:
 
     def _return_to_probing(self, now: float) -> Actions:
         assert self._probe is not None
-        self._last = None
+        self._last, self.floor.bound = None, False
         self.floor.phase = Phase.PROBING
         self._probe.begin(now)
         return []

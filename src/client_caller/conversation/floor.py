@@ -30,16 +30,19 @@ Actions = list[do.Action]
 class Floor:
     """Decides for one conversation who has the floor. `phase` says who has it.
 
-    on_turn: asked when a turn of the caller is judged over what is to be done about it; None: it is answered.
-    bound: what the agent says is said to its end, whoever speaks meanwhile.
+    on_turn: asked when a turn of the caller is judged over what is to be done about it; None: it is answered;
+    on_told: asked how a reply goes on that has stopped for tools.
     """
 
-    def __init__(self, manner: Manner, on_turn: Callable[[float], Actions | None]) -> None:
+    def __init__(
+        self, manner: Manner, on_turn: Callable[[float], Actions | None], on_told: Callable[[float], Actions]
+    ) -> None:
         self.phase = Phase.RINGING
         self.bound = False
         self.memory = Memory()
         self._manner = manner
         self._on_turn = on_turn
+        self._on_told = on_told
         self._language = LANGUAGES[manner.language]
         self.words = CallerWords(self.memory, self._language)
         self.agent = Answering(manner, self.memory, self.words)
@@ -83,13 +86,11 @@ class Floor:
             case ev.ReplyEnded():
                 return self._on_reply_ended(now)
             case ev.PlayedOut():
-                return [*self.agent.hear(event, now), *self._finish_if_heard()]
+                return [*self.agent.hear(event, now), *self.finish_if_heard()]
             case ev.Sounding(on=on):
                 self.agent.sounds(on, now)
             case ev.EngineFailed():
                 return self._on_failure(event, now)
-            case _:
-                pass
         return []
 
     def on_deadline(self, now: float) -> Actions:
@@ -99,23 +100,23 @@ class Floor:
         if self.phase is Phase.PAUSED:
             return self._on_silence(now)
         if now >= self.agent.stuck_at and not self.bound:  # whatever should have come next has failed
+            if self.agent.gives_up_tools(now):
+                return self._on_told(now)
             return self._on_reply_ended(now) if self.agent.is_making else self._on_voice_failed(now)
         self.phase = Phase.SPEAKING
         return self.agent.bridge(now)
 
     # What the course of the call asks for.
 
-    def say(self, phrases: list[str], now: float) -> Actions:
-        """Say phrases that need no language model."""
-        return self._take_floor(self.agent.say(phrases, now))
+    def say(self, phrases: list[str], now: float, awaited_since: float | None = None) -> Actions:
+        """Say phrases that need no language model. awaited_since: the caller has waited since then."""
+        return self._take_floor(self.agent.say(phrases, now, awaited_since))
 
-    def say_instead(self, phrases: list[str], now: float) -> Actions:
-        """Say this to its end, whatever the agent was about to say; who waits for that has waited already."""
-        holds = self.phase in (Phase.THINKING, Phase.SPEAKING)
-        awaited_since = self.agent.reply.awaited_since if holds and self.agent.reply else None
-        ceded = self.cede()
-        self.bound = True
-        return self._take_floor([*ceded, *self.agent.say(phrases, now, awaited_since)])
+    def bind(self, now: float) -> Actions:
+        """What the agent says now is said to its end, whoever speaks meanwhile."""
+        actions = self.go_on(now) if self.overlap and self.phase is Phase.HUSHED else []
+        self.bound, self.overlap = True, None
+        return actions
 
     def answer(self, history: tuple[do.Turn, ...], bridge: str, now: float) -> Actions:
         """Say a phrase, if there is one, and behind it the answer that is due to this history."""
@@ -251,7 +252,7 @@ class Floor:
         if self.overlap.spoken_over:
             return []
         self.phase = Phase.HUSHED
-        return [do.Hush(), *([] if self.words.turn else [do.ReadAhead(self.memory.if_cut(reply.heard_text))])]
+        return [do.Hush(), *([] if self.words.turn else [do.ReadAhead(self.agent.if_cut())])]
 
     def _on_overlap_interim(self, text: str, now: float) -> Actions:
         assert self.overlap is not None
@@ -263,7 +264,7 @@ class Floor:
     def _on_overlap_words(self, text: str, now: float) -> Actions:
         if self._interrupts(text):
             return [*self._yield_floor(Phase.PAUSED), *self._on_words(text, now)]
-        return self._go_on(now)
+        return self.go_on(now)
 
     def _interrupts(self, text: str) -> bool:
         assert self.overlap is not None
@@ -274,7 +275,7 @@ class Floor:
         """The words of the overlap have not come in time, or will not come."""
         assert self.overlap is not None
         if not self.overlap.seems_talk:
-            return self._go_on(now)
+            return self.go_on(now)
         if self.overlap.lasts:
             return [*self._yield_floor(), self._read_ahead()]
         return self._yield_floor(Phase.PAUSED)
@@ -290,7 +291,7 @@ class Floor:
         self.phase = to
         return actions
 
-    def _go_on(self, now: float) -> Actions:
+    def go_on(self, now: float) -> Actions:
         """It is a noise, or a sound of assent: the agent speaks on, over it if it lasts."""
         assert self.overlap is not None
         actions = self._speak_on(self.overlap, now)
@@ -335,19 +336,23 @@ class Floor:
         return self.agent.add(text, now)
 
     def _on_reply_ended(self, now: float) -> Actions:
-        """The language model has no more to say, or has failed."""
+        """The language model has no more to say, or has failed, or waits for tools."""
         reply = self.agent.reply
         assert reply is not None
+        if reply.asks:
+            reply.stage_over = True
+            return self._on_told(now)
         if reply.says_something:
             reply.ended, reply.moved_at = True, now
-            return self._finish_if_heard()
+            return self.finish_if_heard()
         self.pause.sound_by = 0.0
         actions = self.agent.replace_failed(now)
         if self.phase is Phase.THINKING and reply.pieces:
             self.phase = Phase.SPEAKING
         return actions
 
-    def _finish_if_heard(self) -> Actions:
+    def finish_if_heard(self) -> Actions:
+        """Give the floor to the caller if all of the reply was heard."""
         reply = self.agent.reply
         if reply is None or not reply.is_over:
             return []
@@ -367,7 +372,12 @@ class Floor:
         reply = self.agent.reply
         if reply is None or not reply.pieces:  # without a piece there was nothing to fail at
             return []
-        if reply.released and reply.says_something and not self.bound and self.phase is not Phase.HUSHED:
+        if (
+            reply.released
+            and (reply.says_something or reply.asks)
+            and not self.bound
+            and self.phase is not Phase.HUSHED
+        ):
             return self._take_floor(self.agent.excuse_voice(now))
         self.pause.sound_by = 0.0
         actions = self.agent.drop("voice")

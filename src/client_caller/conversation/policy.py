@@ -8,7 +8,8 @@ Every number has its reason beside it; `bench/endpointing.py --sweep` shows what
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Final, Literal
@@ -55,6 +56,9 @@ class Manner:
     quick_s: float = 0.22
     patient_s: float = 3.5
     max_call_s: float = 1800.0
+    bridges: Mapping[str, str] = field(default_factory=dict)  # by tool: said once when it keeps the caller waiting
+    bridge_after_s: float = 0.7  # silence while a tool runs after which that is said
+    tool_within_s: float = 8.0  # a tool that has told nothing for so long is not waited for
     filler_after_s: float = 1.1  # silence while the agent has the floor after which a filler is played
     think_within_s: float = 4.0  # a reply that comes no step nearer to its end for this long, in silence, has failed
     decode_within_s: float = 3.0  # a pause without its words for this long past the commit is given up

@@ -16,12 +16,12 @@ class Quiet:
     """Silence of both sides while the caller has the floor.
 
     speaking: whether the caller makes a sound;  asked: whether the caller was asked, and has said nothing since;
-    parted: whether they have said goodbye.
+    parted: the reason for which the call may end now, such as the caller's goodbye; empty: none.
     """
 
     def __init__(self, silence_s: float) -> None:
         self.asked = False
-        self.parted = False
+        self.parted = ""
         self.speaking = False
         self._silence_s = silence_s
         self._since = 0.0
@@ -42,6 +42,10 @@ class Quiet:
         """Count from now: a line has opened, or the caller was asked."""
         self.speaking, self._since = False, now
 
-    def turn(self, now: float, *, parted: bool) -> None:
+    def part(self, reason: str) -> None:
+        """The call may end, unless the caller says something."""
+        self.parted = reason
+
+    def turn(self, now: float, *, parted: str) -> None:
         """The caller has said something."""
         self.asked, self.parted, self._since = False, parted, now

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from client_caller.conversation.actions import Turn
+from client_caller.conversation.answering import Answering
 from client_caller.conversation.caller_words import CallerWords
 from client_caller.conversation.policy import Manner
-from client_caller.conversation.reply import Reply
 
 _WORDS_REPEATED: Final = 12
 """The caller's own words are given back at most so many: enough to find the thread again."""
@@ -30,13 +30,14 @@ class Interrupted:
     said: str = ""
 
 
-def interrupted(reply: Reply | None, words: CallerWords, *, turn_ended: bool) -> Interrupted:
-    """What is open. reply: the one that the caller was hearing, or a draft;  turn_ended: the caller waits for it."""
-    released = reply is not None and reply.released
-    if reply and released and (reply.says_something or not reply.history) and (reply.heard_text or not words.turn):
-        return Interrupted(unheard=tuple(reply.unheard_pieces))
-    if reply and released:
-        return Interrupted(unanswered=reply.history)
+def interrupted(agent: Answering, words: CallerWords, *, turn_ended: bool) -> Interrupted:
+    """What is open. turn_ended: the caller waits for an answer."""
+    reply = agent.reply
+    if reply and reply.released:
+        has_answer = (reply.says_something or not reply.history) and not reply.asks
+        if has_answer and (reply.heard_text or not words.turn):
+            return Interrupted(unheard=tuple(reply.unheard_pieces))
+        return Interrupted(unanswered=agent.due)
     if words.turn and turn_ended:
         return Interrupted(unanswered=words.history())
     return Interrupted(said=words.turn)

@@ -15,6 +15,7 @@ from client_caller.conversation.events import (
     PlayedOut,
     ReplyEnded,
     ReplyText,
+    ToolAsked,
     Transcript,
     TurnScored,
     WordsScored,
@@ -47,7 +48,9 @@ def is_stale(event: Event, phase: Phase, pause: Pause, overlap: Overlap | None, 
             return phase not in (Phase.LISTENING, Phase.PAUSED)
         case EngineFailed(engine="language model", number=0):
             return phase is not Phase.PAUSED
-        case ReplyText(reply=number) | ReplyEnded(reply=number) | EngineFailed(engine="language model", number=number):
+        case ReplyText(reply=number) | ReplyEnded(reply=number) | ToolAsked(reply=number):
+            return number != making
+        case EngineFailed(engine="language model", number=number):
             return number != making
         case PlayedOut(reply=number) | EngineFailed(engine="voice", number=number):
             return reply is None or number != reply.number

@@ -38,6 +38,8 @@ from client_caller.conversation.events import (
     Sounding,
     SpeechPaused,
     SpeechStarted,
+    ToolAnswered,
+    ToolAsked,
     Transcript,
     TransferOrdered,
     TurnScored,
@@ -70,6 +72,7 @@ _ORDERS: dict[Trigger, tuple[Phase, ...]] = {
     KeysOrdered: (Phase.RESUMING,),
     HangUpOrdered: (Phase.SPEAKING,),
     AnswererFound: (Phase.PROBING,),  # it was a machine after all
+    ToolAnswered: (Phase.SPEAKING,),  # it was about a wish not to be called
 }
 """What may come of it in every phase in which the call is held, if it does not leave that phase as it is."""
 
@@ -78,26 +81,24 @@ def _ordered(phase: Phase) -> dict[Trigger, tuple[Phase, ...]]:
     return {order: tuple({phase: None} | dict.fromkeys(targets)) for order, targets in _ORDERS.items()}
 
 
+_MAY_TELL_WHO_ANSWERED: tuple[Trigger, ...] = (
+    *(SpeechStarted, SpeechPaused, Interim, Transcript, AnswererFound, Beeped, PlayedOut, Sounding, EngineFailed),
+    Deadline,
+)
+"""Whatever happens then: it may be found to be a human, to be a menu whose keys are pressed, or nobody to talk to."""
+
 TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
     Phase.RINGING: {
         CallAnswered: (Phase.SPEAKING, Phase.PROBING),
         HungUp: (Phase.ENDED,),
     },
     Phase.PROBING: {
-        SpeechStarted: (Phase.PROBING, Phase.SPEAKING),
-        SpeechPaused: (Phase.PROBING, Phase.SPEAKING, Phase.ENDED),
-        Interim: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),
-        Transcript: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),  # a human; a menu; a full mailbox
-        AnswererFound: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),
-        Beeped: (Phase.PROBING, Phase.ENDED),
-        PlayedOut: (Phase.PROBING, Phase.ENDED),
-        Sounding: (Phase.PROBING,),
-        EngineFailed: (Phase.PROBING, Phase.ENDED),
+        **dict.fromkeys(_MAY_TELL_WHO_ANSWERED, (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED)),
+        ToolAnswered: (Phase.PROBING, Phase.SPEAKING),
         KeyPressed: (Phase.PROBING,),
         TransferOrdered: (Phase.PROBING, Phase.SPEAKING),
         KeysOrdered: (Phase.PROBING, Phase.RESUMING),  # or too late: a message is being left
         HangUpOrdered: (Phase.PROBING, Phase.SPEAKING),
-        Deadline: (Phase.PROBING, Phase.SPEAKING, Phase.RESUMING, Phase.ENDED),
         LineLost: (Phase.RESUMING,),
         HungUp: (Phase.ENDED,),
     },
@@ -109,6 +110,7 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         WordsScored: (Phase.LISTENING,),
         ReplyText: (Phase.LISTENING,),  # of a draft, while it is open whether the caller has more to say
         ReplyEnded: (Phase.LISTENING,),
+        ToolAsked: (Phase.LISTENING,),
         Sounding: (Phase.LISTENING,),
         EngineFailed: (Phase.LISTENING,),
         KeyPressed: (Phase.LISTENING, Phase.SPEAKING),  # a key that has a meaning of its own
@@ -137,6 +139,7 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         ),
         ReplyText: (Phase.PAUSED,),
         ReplyEnded: (Phase.PAUSED,),
+        ToolAsked: (Phase.PAUSED,),
         Sounding: (Phase.PAUSED,),
         EngineFailed: (Phase.PAUSED,),
         KeyPressed: (Phase.PAUSED, Phase.SPEAKING),
@@ -148,7 +151,14 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         **_ordered(Phase.THINKING),
         SpeechStarted: (Phase.LISTENING,),
         ReplyText: (Phase.SPEAKING,),
-        ReplyEnded: (Phase.THINKING, Phase.SPEAKING),  # an empty reply is a failed one
+        ReplyEnded: (
+            Phase.THINKING,
+            Phase.SPEAKING,  # an empty reply is a failed one
+            Phase.LISTENING,  # nothing was to be said
+            Phase.RESUMING,
+        ),
+        ToolAsked: (Phase.THINKING,),
+        ToolAnswered: (Phase.THINKING, Phase.SPEAKING, Phase.LISTENING, Phase.RESUMING),
         Sounding: (Phase.THINKING,),
         EngineFailed: (Phase.THINKING, Phase.SPEAKING),
         KeyPressed: (Phase.THINKING, Phase.LISTENING, Phase.SPEAKING),
@@ -167,7 +177,9 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
         Interim: (Phase.SPEAKING, Phase.LISTENING),
         Transcript: (Phase.SPEAKING, Phase.PAUSED),
         ReplyText: (Phase.SPEAKING,),
-        ReplyEnded: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED),
+        ReplyEnded: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.RESUMING),
+        ToolAsked: (Phase.SPEAKING,),
+        ToolAnswered: (Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.RESUMING),
         PlayedOut: (
             Phase.SPEAKING,
             Phase.LISTENING,
@@ -194,7 +206,15 @@ TRANSITIONS: dict[Phase, dict[Trigger, tuple[Phase, ...]]] = {
             Phase.HUSHED,
         ),
         ReplyText: (Phase.HUSHED,),
-        ReplyEnded: (Phase.HUSHED, Phase.LISTENING, Phase.PAUSED),  # all of it had been heard
+        ReplyEnded: (
+            Phase.HUSHED,
+            Phase.LISTENING,  # all of it had been heard
+            Phase.PAUSED,
+            Phase.SPEAKING,  # what is said last
+            Phase.RESUMING,
+        ),
+        ToolAsked: (Phase.HUSHED,),
+        ToolAnswered: (Phase.HUSHED, Phase.SPEAKING, Phase.LISTENING, Phase.PAUSED, Phase.RESUMING),
         PlayedOut: (Phase.HUSHED, Phase.LISTENING, Phase.PAUSED),
         Sounding: (Phase.HUSHED,),
         EngineFailed: (Phase.HUSHED, Phase.SPEAKING, Phase.PAUSED, Phase.LISTENING),
