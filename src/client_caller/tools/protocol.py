@@ -51,7 +51,8 @@ class Desk(Protocol):
         """Keep a message for the company."""
 
     def schedule_callback(self, at: str, number: str, about: str) -> str:
-        """Promise a call back. at: ISO 8601 with or without a zone, empty for soon;  number: empty for the caller's own.
+        """Promise a call back.
 
+        at: ISO 8601 with or without a zone, empty for soon;  number: empty for the caller's own.
         Gives a sentence that says what was promised. Raises ToolFailed with one that says why it cannot be.
         """
