@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from client_caller.agents import AgentShelf
+from client_caller.agent.shelf import AgentShelf
 from client_caller.dialler import Dialler
 from client_caller.ledger.entries import Consent
 from client_caller.ledger.ledger import Ledger, open_ledger
@@ -99,7 +99,7 @@ class Operator:
             self.now,
         )
         self.told: list[tuple[str, object]] = []
-        self.office = Office(self.dialler, OURS, self.tell, "clinic", self.carrier)
+        self.office = Office(self.dialler, OURS, self.tell, "appointment_reminder", self.carrier)
         self.working: asyncio.Task[None] | None = None
 
     def tell(self, call_id: str, news: object) -> bool:

@@ -17,7 +17,7 @@ from math import inf
 from typing import Final
 
 from client_caller.agent import Agent, filled
-from client_caller.agents import AgentShelf
+from client_caller.agent.shelf import AgentShelf
 from client_caller.book import wall_clock
 from client_caller.errors import CallRefused, CallUnsure, CarrierFailed, ClientCallerError
 from client_caller.ledger.entries import Order

@@ -39,7 +39,7 @@ from client_caller.twin.people import Human, Person
 from client_caller.twin.people import Machine as AnsweringMachine
 from client_caller.twin.served import served
 
-_AGENT: Final = Path("agents/clinic.toml")
+_AGENT: Final = Path("agents/appointment_reminder.toml")
 _OURS: Final = "+12125550100"
 _PLACES: Final = (
     ("+12125550101", "+12125550104"),

@@ -53,7 +53,7 @@ from telephone.world import (
     write_agent,
 )
 
-CLINIC = load_agent(AGENTS / "clinic.toml")
+CLINIC = load_agent(AGENTS / "appointment_reminder.toml")
 IDENTITY = "who is calling was heard"
 HUMAN, MACHINE = "a human answered", "a machine answered"
 
@@ -179,7 +179,7 @@ class World:
 
     async def call(self, to: str, consent: str = "yes") -> str:
         """Order a call; gives its order."""
-        return await self.office.call(to, "clinic", VARS, consent)
+        return await self.office.call(to, "appointment_reminder", VARS, consent)
 
     async def call_and_wait(self, to: str) -> "Ended":
         """Have a call placed, and wait until its order is closed."""
@@ -215,7 +215,7 @@ class World:
 
     async def campaign(self, text: str, name: str = "june", **more: Any) -> str:
         """Start a campaign; gives its id."""
-        return str((await self.office.start_campaign(name, text, "clinic", **more))["campaign"])
+        return str((await self.office.start_campaign(name, text, "appointment_reminder", **more))["campaign"])
 
     async def progress(self, campaign: str) -> dict[str, Any]:
         """How far it is."""
@@ -278,7 +278,7 @@ async def outbound(
         settings["law"] = folder / "law.toml"
     ours = settings_for(
         folder,
-        "clinic",
+        "appointment_reminder",
         outbound=settings,
         server={"calls_at_once": 200},
         records={"audio": keeps_sound},

@@ -360,14 +360,10 @@ def write_agent(agent: Agent, path: Path) -> None:
     """The file of an agent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fields = agent.model_dump(mode="json", exclude_defaults=True)
-    lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if not _is_table(value)]
-    for name, table in fields.items():
-        for each in table if isinstance(table, list) and _is_table(table) else [table]:
-            if _is_table(table):
-                lines.append(f"[[{name}]]" if isinstance(table, list) else f"[{name}]")
-                lines += [f"{key} = {json.dumps(value)}" for key, value in each.items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in fields.items()), encoding="utf-8")
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(one)}" for name, one in value.items()) + "}"
+    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, list) else json.dumps(value)

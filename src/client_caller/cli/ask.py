@@ -133,7 +133,7 @@ def agent_named(agent: str) -> dict[str, str]:
 
     Raises ConfigError for a file that is not there.
     """
-    from client_caller.agents import sha256_of
+    from client_caller.agent.shelf import sha256_of
 
     path = Path(agent)
     if path.stem == agent or not agent:

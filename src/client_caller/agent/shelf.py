@@ -7,16 +7,20 @@ Rule: a name is the name of a file and nothing else; no path leads out of the fo
 import hashlib
 from pathlib import Path
 
-from client_caller.agent import Agent, load_agent
+from client_caller.agent.file import load_agent
+from client_caller.agent.model import Agent
 from client_caller.errors import ConfigError
 
 
 class AgentShelf:
-    """Loads agents when they are asked for, and again when their file has changed. folder: of the answering agent."""
+    """Loads agents when they are asked for, and again when their file, or one with facts of theirs, has changed.
+
+    folder: that of the answering agent.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._loaded: dict[str, tuple[int, Agent]] = {}  # by name: when the file was changed, and what it held
+        self._loaded: dict[str, tuple[_Stamp, Agent]] = {}
 
     def names(self) -> list[str]:
         """All there are, in order."""
@@ -25,10 +29,11 @@ class AgentShelf:
     def named(self, name: str) -> Agent:
         """The agent of this name. Raises ConfigError for one that is not there or whose file is wrong."""
         path = self._path(name)
-        changed_at = path.stat().st_mtime_ns
         held = self._loaded.get(name)
-        if held is None or held[0] != changed_at:
-            self._loaded[name] = held = changed_at, load_agent(path)
+        if held is None or held[0] != _stamp(path, held[1]):
+            changed = path.stat().st_mtime_ns  # before it is read: what changes meanwhile is read again
+            agent = load_agent(path)
+            held = self._loaded[name] = (changed, *_stamp(path, agent)[1:]), agent
         return held[1]
 
     def for_calling(self, name: str) -> Agent:
@@ -53,6 +58,21 @@ class AgentShelf:
             known = ", ".join(self.names()) or "none"
             raise ConfigError(f"there is no agent {name!r} in {self._folder}; there is: {known}")
         return self._folder / f"{name}.toml"
+
+
+_Stamp = tuple[int, ...]
+"""When an agent's files were changed, in nanoseconds: its own first; 0 for one that is gone."""
+
+
+def _stamp(path: Path, agent: Agent) -> _Stamp:
+    return tuple(_changed(file) for file in (path, *(path.parent / name for name in agent.fact_files)))
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def sha256_of(path: Path) -> str:
