@@ -11,6 +11,8 @@ from client_caller.audio.frame import LINE_HZ
 from client_caller.audio.levels import level_dbfs
 from client_caller.faults import always, crash, faulty
 from client_caller.speaking.espeak import EspeakVoice
+from client_caller.speaking.pronounce import Pronouncer
+from client_caller.speaking.pronounced import PronouncedVoice
 from client_caller.speaking.protocol import Speech, Voice, WordTime
 from client_caller.speaking.tone import ToneVoice
 from client_caller.sturdy import SturdyVoice
@@ -25,6 +27,8 @@ TEXTS = [
 VOICES = {
     "tone": ToneVoice,
     "espeak": lambda: EspeakVoice("en-us", 165, 50),
+    "tone, pronounced": lambda: PronouncedVoice(ToneVoice(), Pronouncer("en", {"Zoë": "Zoh-ee"})),
+    "espeak, pronounced": lambda: PronouncedVoice(EspeakVoice("en-us", 165, 50), Pronouncer("en", {"Zoë": "Zoh-ee"})),
     "sturdy": lambda: SturdyVoice([EspeakVoice("en-us", 165, 50)], 1.5, 1.5),
     "sturdy, after a failure": lambda: SturdyVoice([faulty(ToneVoice(), always(crash())), ToneVoice()], 1.5, 1.5),
 }

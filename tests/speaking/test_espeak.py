@@ -69,3 +69,11 @@ def test_words_that_espeak_announces_as_one_share_its_time_by_their_letters() ->
         :2
     ]
     assert second.end_s - second.start_s == pytest.approx(2 * (first.end_s - first.start_s))
+
+
+def test_a_letter_a_is_no_article() -> None:
+    voice = EspeakVoice("en-us", 165, 50)
+    letter, spelled = map(samples_of, speak(voice, "Take option A, please.", "Take option eh, please."))
+    np.testing.assert_array_equal(letter, spelled)
+    article, letter = map(samples_of, speak(voice, "A dog barks.", "Eh dog barks."))
+    assert len(article) != len(letter)

@@ -34,6 +34,9 @@ _CHUNK_MS: Final = 200  # audio per hand-over: about 0.3 ms of work
 _LONGEST_S: Final = 60.0  # nobody says more in one piece; it bounds the queue
 _WAITING: Final = 512  # hand-overs that may wait: more than _LONGEST_S can make
 _PAUSE_S: Final = {",": 0.12, ";": 0.18, ":": 0.18, ".": 0.25, "!": 0.25, "?": 0.25}
+_LETTER_A: Final = re.compile(r"(?<=[^.!?] )A(?=[\s,.;:!?]|$)|^A(?= [A-Z]\b)")
+"""A capital A that is a letter and no article, as in "option A"; eSpeak says the article."""
+
 _CALIBRATION: Final = "Good morning, this is the number you have called. How may I help you today?"
 
 _SYNCHRONOUS: Final = 2
@@ -151,6 +154,7 @@ class _Shaper:
 def _speak(manner: _Manner, gain: float, text: str, hand_over: Callable[[Speech | None], None], stop: Event) -> None:
     """Worker thread: speak `text` until `stop`, handing over speech and at the end None."""
     hz = _library()[1]
+    text = _LETTER_A.sub("eh", text)
     shaper = _Shaper(text, gain, hz)
     limit = _LONGEST_S * hz
 
