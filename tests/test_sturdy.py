@@ -30,7 +30,7 @@ from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber
 from client_caller.speaking.protocol import Speech, Voice
 from client_caller.speaking.tone import ToneVoice
 from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyTurnModel, SturdyVoice, sturdy_activity
-from client_caller.thinking.protocol import Message
+from client_caller.thinking.protocol import Message, ToolCall, ToolOffer
 from client_caller.thinking.scripted import ScriptedModel
 from virtual import run
 
@@ -127,7 +127,7 @@ def test_a_model_that_was_too_slow_is_not_tried_again() -> None:
 
 def test_both_tries_of_a_model_share_its_time() -> None:
     class SlowToCrash:
-        async def stream(self, messages: Any, call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
+        async def stream(self, messages: Any, call_id: str, max_tokens: int, tools: Any) -> AsyncGenerator[str, None]:
             await asyncio.sleep(1.2)
             yield "..."
             raise EngineCrashed("language model", "it crashed")
@@ -195,6 +195,98 @@ def test_a_reply_of_which_enough_was_heard_frees_its_slot() -> None:
         async with aclosing(model.stream(ASKED, "CA1", 20)) as stream:
             assert await anext(stream) == "from"
         assert models[0].open_streams == 0
+
+    run(main())
+
+
+CALL = ToolCall("look_up", "{}")
+TOOLS = (ToolOffer("look_up", "Looks up.", {}),)
+
+
+class Parts:
+    """A language model that sends these parts, each after so many seconds."""
+
+    def __init__(self, *parts: tuple[float, str | ToolCall]) -> None:
+        self._parts = parts
+
+    async def stream(
+        self, messages: Any, call_id: str, max_tokens: int, tools: Any
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        for after_s, part in self._parts:
+            await asyncio.sleep(after_s)
+            yield part
+
+
+def answer_in(*parts: tuple[float, str | ToolCall]) -> Outcome:
+    return run(outcome(SturdyModel([Parts(*parts)], 2.0, 1.5).stream(ASKED, "CA1", 20)))  # type: ignore[list-item]
+
+
+def test_a_tool_call_is_an_answer_and_tools_are_offered_to_whoever_is_asked() -> None:
+    models = [ScriptedModel(lambda messages: [CALL]), ScriptedModel(lambda messages: [CALL])]
+    model = SturdyModel([faulty(models[0], first(2, crash())), models[1]], 2.0, 1.5)
+    assert run(outcome(model.stream(ASKED, "CA1", 20, TOOLS))).items == [CALL]
+    assert [m.offered for m in models] == [(), TOOLS]
+
+
+def test_signs_before_a_tool_call_are_no_answer_but_stand() -> None:
+    assert answer_in((0.0, "..."), (0.0, CALL)).items == ["...", CALL]
+    assert answer_in((0.0, CALL), (0.0, " So.")).items == [CALL, " So."]
+    assert answer_in((0.0, "...")).failure is not None
+
+
+def test_a_tool_call_may_take_longer_than_a_word_as_long_as_it_goes_on() -> None:
+    told = answer_in(*[(1.4, "")] * 5, (1.4, CALL))
+    assert (told.items, told.at) == ([CALL], [pytest.approx(6 * 1.4, abs=0.001)])
+    told = answer_in((0.1, "Let me see."), *[(1.4, "")] * 5, (1.4, CALL))
+    assert told.items == ["Let me see.", CALL]
+    told = answer_in((1.9, ""), (1.6, CALL))
+    assert isinstance(told.failure, EngineTimeout)
+
+
+def test_a_tool_call_without_end_is_a_crash() -> None:
+    told = answer_in(*[(0.001, "")] * 5_000)
+    assert isinstance(told.failure, EngineCrashed)
+
+
+def writer(text: str) -> ScriptedModel:
+    return ScriptedModel({}, writes=lambda messages: text)
+
+
+WRITTEN_WRONG = {
+    "crashes": (crash(), 0.0),
+    "refuses": (Fault(Kind.BUSY), 0.0),
+    "hangs": (hang(), 20.0),
+    "writes nothing": (Fault(Kind.NOTHING), 0.0),
+    "writes signs": (nonsense(Kind.SIGNS), 0.0),
+    "repeats itself": (nonsense(Kind.LOOP), 0.0),
+    "writes control characters": (nonsense(Kind.CONTROL), 0.0),
+}
+
+
+@pytest.mark.parametrize(("fault", "lost_s"), WRITTEN_WRONG.values(), ids=WRITTEN_WRONG)
+@pytest.mark.parametrize("schema", [None, {"type": "object"}], ids=["text", "JSON"])
+def test_what_one_model_fails_to_write_the_next_writes(fault: Fault, lost_s: float, schema: dict | None) -> None:
+    async def main() -> None:
+        model = SturdyModel([faulty(writer('{"a": 1}'), always(fault)), writer('{"a": 2}')], 2.0, 1.5)
+        text, took_s = await timed(model.write(ASKED, "CA1", 20, schema))
+        assert text == '{"a": 2}'
+        assert took_s == pytest.approx(lost_s, abs=0.001)
+        alone = SturdyModel([faulty(writer("{}"), always(fault))], 2.0, 1.5, write_within_s=3.0)
+        failure, took_s = await timed(alone.write(ASKED, "CA1", 20, schema))
+        assert isinstance(failure, EngineError)
+        assert took_s == pytest.approx(min(lost_s, 3.0), abs=0.001)
+
+    run(main())
+
+
+def test_what_a_model_fails_to_write_is_not_held_against_its_talk() -> None:
+    async def main() -> None:
+        model, models = sturdy_model(first(9, crash()), WELL)
+        for _ in range(9):
+            with pytest.raises(KeyError):  # the second model has no script of what to write
+                await model.write(ASKED, "CA1", 20)
+        assert (await outcome(model.stream(ASKED, "CA1", 20))).items[1] == " 1"
+        assert models[1].asked == []
 
     run(main())
 

@@ -2,7 +2,7 @@
 
 In:   an engine, and a plan: which of its jobs suffer which fault.     Out: an engine of the same kind that is not well.
 Rule: nothing is left to chance, and all waiting is on the running loop's clock, so a rehearsal repeats to the sample.
-      Jobs are counted from 0, for one engine and all calls; of a language model, reading ahead is a job, too.
+      Jobs are counted from 0, for one engine and all calls; to read ahead or to write something is a job, too.
 
     voice = faulty(voice, first(2, crash()))                    # the first two pieces
     model = faulty(model, every(5, hang(after=3)))              # every fifth reply, behind its third fragment
@@ -11,7 +11,7 @@ Rule: nothing is left to chance, and all waiting is on the running loop's clock,
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -23,7 +23,7 @@ from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.errors import EngineCrashed, refusal
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
 from client_caller.speaking.protocol import Speech, Voice, WordTime
-from client_caller.thinking.protocol import LanguageModel, Message
+from client_caller.thinking.protocol import LanguageModel, Message, ToolCall, ToolOffer
 
 
 class Kind(Enum):
@@ -195,23 +195,38 @@ class FaultyModel:
         self._model = model
         self._jobs = jobs
 
-    async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, tools: Sequence[ToolOffer] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
         """The reply, as far as it goes well."""
         fault = self._jobs.begin()
         token = {Kind.SIGNS: _SIGN, Kind.LOOP: _WORDS, Kind.CONTROL: _CONTROL}.get(fault.kind)
-        spoilt = _again(token, max_tokens) if token else None
-        fragments = self._model.stream(messages, call_id, max_tokens)
-        async with aclosing(_suffered("language model", fragments, fault, spoilt)) as suffered:
-            async for fragment in suffered:
-                yield fragment
+        spoilt: AsyncGenerator[str | ToolCall, None] | None = _again(token, max_tokens) if token else None
+        parts = self._model.stream(messages, call_id, max_tokens, tools)
+        async with aclosing(_suffered("language model", parts, fault, spoilt)) as suffered:
+            async for part in suffered:
+                yield part
 
-    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
+    async def read_ahead(
+        self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer] = ()
+    ) -> float | None:
         """The verdict, if it goes well."""
         fault = self._jobs.begin()
         await _suffer("language model", fault)
-        verdict = await self._model.read_ahead(messages, call_id)
+        verdict = await self._model.read_ahead(messages, call_id, tools)
         await _sleep(fault.seconds if fault.kind is Kind.LATE else 0.0)
         return None if fault.kind is Kind.NOTHING else verdict
+
+    async def write(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> str:
+        """What it writes, if it goes well."""
+        fault = self._jobs.begin()
+        await _suffer("language model", fault)
+        text = await self._model.write(messages, call_id, max_tokens, schema)
+        await _sleep(fault.seconds if fault.kind is Kind.LATE else 0.0)
+        spoilt = {Kind.NOTHING: "", Kind.SIGNS: _SIGN, Kind.LOOP: (_WORDS * _LOOPS).strip(), Kind.CONTROL: _CONTROL}
+        return spoilt.get(fault.kind, text)
 
 
 class FaultyTranscriber:

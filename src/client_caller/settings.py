@@ -92,6 +92,14 @@ class ThinkingSettings(BaseModel):
     api_key: SecretStr = Field(SecretStr("none"), description="its API key")
     first_token_s: float = Field(2.0, gt=0, description="seconds to wait for the first token")
     next_token_s: float = Field(1.5, gt=0, description="seconds to wait for each further token")
+    write_within_s: float = Field(
+        60.0, gt=0, description="seconds to wait for what is written beside the talk, e.g. a summary of the call"
+    )
+    tool_calls: Literal["server", "text"] = Field(
+        "server",
+        description="how the model calls tools: server (the server's own tool calling, e.g. vLLM with the pythonic "
+        "parser) or text (we write and read the calls; any server); the embedded model: always text",
+    )
     fallback: Literal["none", "embedded", "server"] = Field(
         "none", description="what answers when that server fails: the embedded model, another server, or nothing"
     )
@@ -183,6 +191,9 @@ class Settings(BaseSettings):
     api_key: SecretStr = Field(
         SecretStr(""),
         description="what users of the API must present; empty: one is made and kept in runs/api.key",
+    )
+    tool_secrets: dict[str, SecretStr] = Field(
+        {}, description="secrets that tools of agent files use, by name: CLIENT_CALLER_TOOL_SECRETS__CRM_TOKEN=…"
     )
     twilio_account_sid: str = Field(
         "", validation_alias="TWILIO_ACCOUNT_SID", description="the only account that may call us; empty accepts any"

@@ -6,8 +6,9 @@ Rule: whatever an engine does, there is a result or an EngineError within a know
 """
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
@@ -19,13 +20,19 @@ from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivit
 from client_caller.speaking.protocol import Speech, Voice, WordTime
 from client_caller.speaking.relay import Relay
 from client_caller.speaking.sound_check import SoundCheck
-from client_caller.thinking.protocol import LanguageModel, Message
+from client_caller.thinking.protocol import LanguageModel, Message, ToolCall, ToolOffer
 from client_caller.thinking.text_check import TextCheck
 
 log = logging.getLogger("client_caller.engines")
 
 _CLEAN_UP_S: Final = 0.5
 """How long an engine that was stopped may take to tidy up; what hangs even then is left where it is."""
+
+_WRITE_WITHIN_S: Final = 20.0
+"""For a summary, unless the settings say otherwise. Nobody waits for it but the record of the call."""
+
+_CALL_TOKENS: Final = 2_000
+"""Tokens of one tool call. What a caller leaves as a message has some hundred."""
 
 _PER_SECOND_S: Final = 0.5
 """Added to a transcriber's limit for each second of sound: one that decodes slower falls behind."""
@@ -67,16 +74,25 @@ class SturdyModel:
     """A language model: the first of a chain that answers.
 
     first_token_s: for one engine to begin, its second try included, and to read ahead;
-    next_token_s: between two fragments.
+    next_token_s: between two fragments;  write_within_s: for one engine to write something whole.
     """
 
-    def __init__(self, models: Sequence[LanguageModel], first_token_s: float, next_token_s: float) -> None:
+    def __init__(
+        self,
+        models: Sequence[LanguageModel],
+        first_token_s: float,
+        next_token_s: float,
+        write_within_s: float = _WRITE_WITHIN_S,
+    ) -> None:
         self._chain = Chain("language model", models)
         self._first_token_s = first_token_s
         self._next_token_s = next_token_s
+        self._write_within_s = write_within_s
 
-    async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
-        """Text fragments of the reply, from its first word on.
+    async def stream(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, tools: Sequence[ToolOffer] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """Text fragments and tool calls of the reply, from its first word or call on.
 
         An engine that fails before that is tried again at once, unless it was too slow, and then the next is asked.
         Raises the last EngineError when all failed, and that of the engine which failed later: what was said, stands.
@@ -85,10 +101,10 @@ class SturdyModel:
         for link, until in self._tries(failures):
             begun = False
             try:
-                async with aclosing(self._answer(link, until, messages, call_id, max_tokens)) as fragments:
-                    async for fragment in fragments:
+                async with aclosing(self._answer(link, until, messages, call_id, max_tokens, tools)) as parts:
+                    async for part in parts:
                         begun = True
-                        yield fragment
+                        yield part
             except EngineError as failure:
                 if begun:
                     raise
@@ -107,41 +123,91 @@ class SturdyModel:
                     break
 
     async def _answer(
-        self, link: Link[LanguageModel], until: float, messages: Sequence[Message], call_id: str, max_tokens: int
-    ) -> AsyncGenerator[str, None]:
-        """One engine's answer. Raises EngineError also when it has no words in it."""
-        check, held = TextCheck(), [""]
+        self,
+        link: Link[LanguageModel],
+        until: float,
+        messages: Sequence[Message],
+        call_id: str,
+        max_tokens: int,
+        tools: Sequence[ToolOffer],
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """One engine's answer. Raises EngineError also when there is neither a word nor a call in it."""
+        check, held, answers, empty = TextCheck(), "", False, 0
         within_s = max(0.0, until - asyncio.get_running_loop().time())
         with self._chain.watching(link):
-            fragments = link.engine.stream(messages, call_id, max_tokens)
-            async with _closing(fragments):
-                while (found := await self._found(fragments, check, within_s)) is not None:
-                    if not check.has_words:
-                        held.append(found)
-                        within_s = max(0.0, until - asyncio.get_running_loop().time())
-                        continue
-                    if held:
+            parts = link.engine.stream(messages, call_id, max_tokens, tools)
+            async with _closing(parts):
+                while (part := await self._next_part(parts, check, within_s)) is not None:
+                    now = asyncio.get_running_loop().time()
+                    empty = 0 if part else empty + 1
+                    if empty:  # it writes a tool call, so it has begun
+                        until = max(until, now + self._next_token_s)
+                        if empty > _CALL_TOKENS:
+                            raise EngineCrashed("language model", "nonsense: a tool call without end")
+                    elif answers:
+                        yield part
+                    elif isinstance(part, str) and not check.has_words:
+                        held += part
+                    else:
+                        answers = True
                         self._chain.answers(link)
-                        found, held = "".join(held) + found, []
-                    yield found
-                    within_s = self._next_token_s
-            if not check.has_words:
+                        for begun in (held + part,) if isinstance(part, str) else (held, part):
+                            if begun:
+                                yield begun
+                    within_s = self._next_token_s if answers else max(0.0, until - now)
+            if not answers:
                 raise EngineCrashed("language model", "empty reply")
 
-    async def _found(self, fragments: AsyncGenerator[str, None], check: TextCheck, within_s: float) -> str | None:
-        """The next fragment with text in it; None at the end. Raises EngineError."""
+    async def _next_part(
+        self, parts: AsyncGenerator[str | ToolCall, None], check: TextCheck, within_s: float
+    ) -> str | ToolCall | None:
+        """The next fragment or call; None at the end. Raises EngineError."""
         async with _within(within_s, "language model", "no token"):
-            async for fragment in fragments:
-                if wrong := check.feed(fragment):
+            async for part in parts:
+                if isinstance(part, str) and (wrong := check.feed(part)):
                     raise EngineCrashed("language model", wrong)
-                if fragment:
-                    return fragment
+                return part
         return None
 
-    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
+    async def read_ahead(
+        self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer] = ()
+    ) -> float | None:
         """Have the engine that would be asked now read `messages`. A failure is raised, but not held against it."""
         async with _within(self._first_token_s, "language model", "nothing read ahead"):
-            return await self._chain.usable()[0].engine.read_ahead(messages, call_id)
+            return await self._chain.usable()[0].engine.read_ahead(messages, call_id, tools)
+
+    async def write(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> str:
+        """What the first engine writes that does; a failure is not held against it, for it may still talk well.
+
+        Raises the last EngineError when all engines failed.
+        """
+        failures: list[EngineError] = []
+        for link in self._chain.usable():
+            try:
+                async with _within(self._write_within_s, "language model", "nothing written"):
+                    text = await link.engine.write(messages, call_id, max_tokens, schema)
+                return _read_through(text, is_json=schema is not None)
+            except EngineError as failure:
+                failures.append(failure)
+        raise failures[-1]
+
+
+def _read_through(text: str, *, is_json: bool) -> str:
+    """What was written, if anybody can make something of it. Raises EngineCrashed."""
+    check = TextCheck()
+    wrong = check.feed(text)
+    if is_json:
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            wrong = wrong or "nonsense: no JSON"
+    elif not check.has_words:
+        wrong = wrong or "it wrote nothing"
+    if wrong:
+        raise EngineCrashed("language model", wrong)
+    return text
 
 
 class SturdyTranscriber:

@@ -1,11 +1,13 @@
 """What is asked of every language model, fake or real."""
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from signal import SIGKILL, SIGSTOP, Signals
+from typing import Any
 
 import httpx
 import pytest
@@ -16,16 +18,43 @@ from client_caller.settings import ThinkingSettings
 from client_caller.sturdy import SturdyModel
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
-from client_caller.thinking.protocol import LanguageModel, Message
+from client_caller.thinking.protocol import LanguageModel, Message, ToolCall, ToolOffer
 from client_caller.thinking.scripted import ScriptedModel
 
 QUESTION = [Message("system", "You are kind."), Message("user", "Tell me a long story about a river.")]
 SETTINGS = ThinkingSettings(slots=1, first_token_s=30, next_token_s=30, prefill_threads=1)
 
 
+LOOK_UP = ToolOffer("look_up", "Finds prices.", {"type": "object", "properties": {"query": {"type": "string"}}})
+"""The embedded model is too small to tell when a tool is needed, but does as it sees it done."""
+CALLED = [Message("system", "Look up every price.")] + [
+    message
+    for thing, price in (("phone", "Ten euros."), ("cable", "Two euros."), ("router", "Forty euros."))
+    for message in (
+        Message("user", f"Look up {thing}."),
+        Message("assistant", "", ToolCall("look_up", f'{{"query": "{thing}"}}')),
+        Message("tool", price),
+        Message("assistant", price),
+    )
+]
+ASKED = Message("user", "Look up modem.")
+SUMMARY = {
+    "type": "object",
+    "properties": {"outcome": {"enum": ["booked", "not booked"]}, "urgent": {"type": "boolean"}},
+    "required": ["outcome", "urgent"],
+    "additionalProperties": False,
+}
+
+
+def _scripted_reply(messages: Sequence[Message]) -> str | list[ToolCall]:
+    if messages[-1] == ASKED:
+        return [ToolCall("look_up", '{"query": "modem"}')]
+    return "Once upon a time there was a river. " * 20
+
+
 @asynccontextmanager
 async def scripted(models: Callable[[str], Path]) -> AsyncIterator[LanguageModel]:
-    yield ScriptedModel(lambda messages: "Once upon a time there was a river. " * 20)
+    yield ScriptedModel(_scripted_reply, writes=lambda messages: '{"outcome": "booked", "urgent": false}')
 
 
 @asynccontextmanager
@@ -70,6 +99,71 @@ def test_it_streams_within_the_limit_and_a_closed_stream_makes_room_for_the_next
     asyncio.run(ask())
 
 
+@pytest.mark.parametrize("running", MODELS)
+def test_it_calls_a_tool_and_goes_on_with_what_that_told(running, request) -> None:
+    models = request.getfixturevalue("models") if running is embedded else Path
+    call = ToolCall("look_up", '{"query": "modem"}')
+
+    async def ask() -> tuple[str | ToolCall | None, list[str | ToolCall]]:
+        async with running(models) as model:
+            history = [*CALLED, ASKED]
+            await model.read_ahead(history, "CA1", (LOOK_UP,))
+            async with aclosing(model.stream(history, "CA1", 40, (LOOK_UP,))) as stream:
+                first = await anext((part async for part in stream if part), None)
+            history += [Message("assistant", "", call), Message("tool", "Ninety euros.")]
+            return first, [part async for part in model.stream(history, "CA1", 12, (LOOK_UP,)) if part]
+
+    first, then = asyncio.run(ask())
+    assert first == call
+    assert "".join(part for part in then if isinstance(part, str)).strip()
+
+
+@pytest.mark.parametrize("running", MODELS)
+def test_it_writes_json_of_a_schema_while_a_reply_is_being_made(running, request) -> None:
+    models = request.getfixturevalue("models") if running is embedded else Path
+
+    async def write() -> str:
+        async with running(models) as model, aclosing(model.stream(QUESTION, "CA1", 300)) as stream:
+            assert await anext(stream)
+            text = await model.write([Message("user", "The hour is booked. Sum up.")], "CA1", 60, SUMMARY)
+            assert await anext(stream), "the reply has its place still"
+            return text
+
+    summary = json.loads(asyncio.run(write()))
+    assert summary.keys() == {"outcome", "urgent"}
+    assert summary["outcome"] in {"booked", "not booked"}
+    assert isinstance(summary["urgent"], bool)
+
+
+@pytest.mark.models
+def test_a_closed_stream_frees_the_slot_of_the_embedded_server_at_once(models: Callable[[str], Path]) -> None:
+    """In the server's own words: it had made a few tokens of hundreds when it stopped."""
+
+    async def main() -> tuple[int, int]:
+        server = LlamaServer(models("SmolLM2-135M-Instruct.Q4_1.gguf"), SETTINGS)
+        await server.start()
+        model = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
+        headers = {"Authorization": f"Bearer {server.api_key}"}
+        made, asks = 0, 0
+        async with httpx.AsyncClient(headers=headers, timeout=30) as client:
+
+            async def slot() -> dict[str, Any]:
+                answer = await client.get(f"{server.base_url.removesuffix('/v1')}/slots")
+                return answer.json()[0]
+
+            async with aclosing(model.stream(QUESTION, "CA1", 1_500)) as stream:
+                assert await anext(stream)
+                assert (await slot())["is_processing"]
+            while (state := await slot())["is_processing"]:
+                made, asks = state["next_token"][0]["n_decoded"], asks + 1
+        await model.close()
+        await server.stop()
+        return made, asks
+
+    made, asks = asyncio.run(main())
+    assert made < 50, f"it went on after the connection was closed, for {asks} looks at it"
+
+
 @pytest.mark.models
 def test_the_embedded_model_tells_a_whole_sentence_from_a_broken_one(models: Callable[[str], Path]) -> None:
     async def verdicts() -> list[float | None]:
@@ -84,15 +178,17 @@ def test_the_embedded_model_tells_a_whole_sentence_from_a_broken_one(models: Cal
 
 
 @pytest.mark.models
-def test_what_was_read_ahead_is_not_read_again(models: Callable[[str], Path]) -> None:
+def test_what_was_read_ahead_is_not_read_again_although_something_was_written(models: Callable[[str], Path]) -> None:
     async def cached_tokens() -> tuple[int, int]:
         server = LlamaServer(models("SmolLM2-135M-Instruct.Q4_1.gguf"), SETTINGS)
         await server.start()
         model = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
         await model.read_ahead(QUESTION, "CA1")
+        await model.write([Message("user", "Sum up.")], "CA1", 5)
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {server.api_key}"}, timeout=30) as client:
             said = [{"role": message.role, "content": message.content} for message in QUESTION]
-            answer = await client.post(f"{server.base_url}/chat/completions", json={"messages": said, "max_tokens": 1})
+            body = {"messages": said, "max_tokens": 1, "id_slot": 0}
+            answer = await client.post(f"{server.base_url}/chat/completions", json=body)
         await model.close()
         await server.stop()
         usage = answer.json()["usage"]

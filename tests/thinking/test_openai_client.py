@@ -11,18 +11,33 @@ import pytest
 from client_caller.errors import EngineCrashed, EngineError, EngineOverloaded, EngineTimeout
 from client_caller.settings import ThinkingSettings
 from client_caller.thinking.openai_client import OpenAIModel
-from client_caller.thinking.protocol import Message
+from client_caller.thinking.openai_wire import conversation
+from client_caller.thinking.protocol import Message, ToolCall, ToolOffer
+from client_caller.thinking.tool_text import as_text
 
+LOOK_UP = ToolOffer("look_up", "Looks up.", {"type": "object", "properties": {"query": {"type": "string"}}})
 HELLO = [Message("user", "Hi.")]
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def chunk(text: str) -> bytes:
+def event(finish: str | None = None, **delta: object) -> bytes:
     body = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m"}
-    body["choices"] = [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
+    body["choices"] = [{"index": 0, "delta": delta, "finish_reason": finish}]
     return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+
+def chunk(text: str) -> bytes:
+    return event(content=text)
+
+
+def call(index: int | None, name: str | None = None, arguments: str | None = None) -> bytes:
+    fragment = {"index": index, "id": None, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return event(content=None, tool_calls=[fragment])
+
+
+DONE = b"data: [DONE]\n\n"
 
 
 def with_server(
@@ -193,3 +208,183 @@ def test_closing_the_stream_closes_the_connection() -> None:
             assert await anext(stream) == "Good"
 
     with_server(says_then_waits(HEADERS + chunk("Good")), use)
+
+
+def answer_of(
+    *events: bytes, tools: tuple[ToolOffer, ...] = (LOOK_UP,), messages: list[Message] = HELLO, **settings: object
+) -> tuple[list[str | ToolCall], dict]:
+    """What comes of a stream of these events, and what the server was asked."""
+    told: list[str | ToolCall] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEADERS + b"".join(events) + DONE)
+        await writer.drain()
+
+    async def use(model: OpenAIModel) -> None:
+        async for part in model.stream(messages, "CA1", 5, tools):
+            told.append(part)
+
+    (body,) = with_server(answer, use, embedded=bool(settings.pop("embedded", False)), **settings)
+    return told, body
+
+
+FOUND = ToolCall("look_up", '{"query": "hours"}')
+QUERY = (call(0, "look_up", ""), call(0, None, '{"query":'), call(0, None, ' "hours"}'))
+CALLED = [
+    Message("system", "You are Anna."),
+    Message("user", "When?"),
+    Message("assistant", "Let me see.", FOUND),
+    Message("tool", "At nine."),
+    Message("assistant", "", ToolCall("look_up", "(query=")),
+    Message("tool", "That was no call."),
+]
+
+
+def test_tools_are_offered_and_a_streamed_call_is_put_together() -> None:
+    told, asked = answer_of(chunk("Let me see."), *QUERY, event("tool_calls"))
+    assert [part for part in told if part] == ["Let me see.", FOUND]
+    assert told.count("") == 3, "an empty fragment tells that the call goes on"
+    parameters = {"type": "object", "properties": {"query": {"type": "string"}}}
+    function = {"name": "look_up", "description": "Looks up.", "parameters": parameters}
+    assert asked["tools"] == [{"type": "function", "function": function}]
+    assert asked["tool_choice"] == "auto"
+
+
+def test_without_tools_the_request_is_what_it_was_and_text_is_not_looked_at() -> None:
+    told, asked = answer_of(chunk("[look_up("), chunk(")]"), tools=())
+    assert told == ["[look_up(", ")]"]
+    assert not {"tools", "tool_choice", "stop"} & asked.keys()
+
+
+@pytest.mark.parametrize(
+    ("events", "calls"),
+    [
+        ((*QUERY, call(1, "hang_up", "{}")), [FOUND, ToolCall("hang_up", "{}")]),
+        ((call(0, "hang_up"), call(1, "look_up", "[]")), [ToolCall("hang_up", "{}"), ToolCall("look_up", "[]")]),
+        ((call(0, "hang_up", ""), event("tool_calls")), [ToolCall("hang_up", "{}")]),
+        ((call(0, "hang_up", ""), event("length")), [ToolCall("hang_up", "(cut off")]),
+        ((call(0, "hang_up", ""),), [ToolCall("hang_up", "(cut off")]),
+        ((*QUERY[:2], event("length")), [ToolCall("look_up", '{"query":')]),
+        (QUERY, [FOUND]),
+        ((call(0, "look_up", '{"query": '), call(0, "look_up", '"hours"}')), [FOUND]),
+        ((call(None, "look_up", '{"query": '), call(None, None, '"hours"}')), [FOUND]),
+        (
+            (call(None, "hang_up", "{}"), call(None, "look_up", "{}")),
+            [ToolCall("hang_up", "{}"), ToolCall("look_up", "{}")],
+        ),
+        ((chunk('Yes. [look_up(query="hours")]'), event("stop")), [FOUND]),
+        ((chunk('[look_up(query="ho'), event("length")), [ToolCall("look_up", '(query="ho')]),
+    ],
+)
+def test_no_call_of_a_known_name_is_lost(events: tuple[bytes, ...], calls: list[ToolCall]) -> None:
+    told, _ = answer_of(*events)
+    assert [part for part in told if isinstance(part, ToolCall)] == calls
+
+
+@pytest.mark.parametrize(
+    "events", [(call(0, None, "{}"),), (call(0, "a", "{}"), call(1, "b", "{}"), call(0, None, "{}"))]
+)
+def test_fragments_that_make_no_call_are_a_crash(events: tuple[bytes, ...]) -> None:
+    with pytest.raises(EngineCrashed):
+        answer_of(*events)
+
+
+def test_calls_and_results_are_sent_as_the_protocol_has_them() -> None:
+    _, asked = answer_of(chunk("Yes."), messages=CALLED)
+    assert asked["messages"][2:] == [
+        {
+            "role": "assistant",
+            "content": "Let me see.",
+            "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": FOUND.arguments}}
+            ],
+        },
+        {"role": "tool", "content": "At nine.", "tool_call_id": "call_1"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "call_2", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}],
+        },
+        {"role": "tool", "content": "That was no call.", "tool_call_id": "call_2"},
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"tool_calls": "text"}, {"embedded": True}], ids=["text", "embedded"])
+def test_where_calls_are_text_the_server_sees_only_text(settings: dict) -> None:
+    told, asked = answer_of(chunk("Yes. [look_up("), chunk('query="hours")]'), messages=CALLED, **settings)
+    assert told == ["Yes. ", FOUND]
+    assert not {"tools", "tool_choice"} & asked.keys()
+    system, *said = asked["messages"]
+    assert "look_up(query: string = ...): Looks up." in system["content"]
+    assert [message["role"] for message in said] == ["user", "assistant"] * 2 + ["user"]
+    assert said[1] == {"role": "assistant", "content": 'Let me see.\n[look_up(query="hours")]'}
+
+
+@pytest.mark.parametrize("render", [list, lambda messages: as_text(messages, (LOOK_UP,))], ids=["server", "text"])
+def test_what_was_sent_is_sent_again_unchanged(render: Callable[[list[Message]], list[Message]]) -> None:
+    whole = conversation(render(CALLED))
+    for length in range(1, len(CALLED)):
+        assert conversation(render(CALLED[:length])) == whole[:length]
+
+
+def test_reading_ahead_reads_what_the_reply_will_be_made_of() -> None:
+    """Prompt and tools are the same, or what was read would be of no use."""
+    messages = [*CALLED, Message("assistant", "At nine."), Message("user", "Good")]
+
+    async def use(model: OpenAIModel) -> None:
+        await model.read_ahead(messages, "CA1", (LOOK_UP,))
+
+    asked = with_server(gives({"choices": []}), use, embedded=False)
+    _, replied = answer_of(chunk("Yes."), messages=messages)
+    assert [asked[0][key] for key in ("messages", "tools")] == [replied[key] for key in ("messages", "tools")]
+
+
+def written(body: dict, schema: dict | None = None, *, embedded: bool = False) -> tuple[str, dict]:
+    """What a server with this answer writes, and what it was asked."""
+    texts: list[str] = []
+
+    async def use(model: OpenAIModel) -> None:
+        texts.append(await model.write(HELLO, "CA1", 50, schema))
+
+    (asked,) = with_server(gives(body), use, embedded=embedded, slots=3)
+    return texts[0], asked
+
+
+def message(text: str | None) -> dict:
+    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+
+
+def test_what_is_written_comes_whole_and_keeps_to_its_schema() -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    text, asked = written(message(' {"name": "Ann"}\n'), schema)
+    assert text == '{"name": "Ann"}'
+    form = {"name": "answer", "schema": schema, "strict": True}
+    assert asked["response_format"] == {"type": "json_schema", "json_schema": form}
+    assert (asked["stream"], asked["max_tokens"]) == (False, 50)
+    text, asked = written(message("A refund."))
+    assert text == "A refund."
+    assert "response_format" not in asked
+
+
+def test_the_embedded_server_writes_where_no_call_is_kept() -> None:
+    assert written(message("Yes."), embedded=True)[1]["id_slot"] == 3, "calls have 0 to 2"
+
+
+@pytest.mark.parametrize("text", ['{"name": "An', "Of course! {}", ""])
+def test_what_is_no_json_where_json_was_wanted_is_a_crash(text: str) -> None:
+    with pytest.raises(EngineCrashed):
+        written(message(text), {"type": "object"})
+
+
+@pytest.mark.parametrize("body", [message(""), message(None), {"choices": []}, {"choices": 3}])
+def test_nothing_written_is_a_crash(body: dict) -> None:
+    with pytest.raises(EngineCrashed):
+        written(body)
+
+
+def test_writing_has_a_time_limit_of_its_own() -> None:
+    async def use(model: OpenAIModel) -> None:
+        with pytest.raises(EngineTimeout, match="WRITE_WITHIN_S"):
+            await model.write(HELLO, "CA1", 50)
+
+    with_server(says_then_waits(b""), use, write_within_s=0.05)

@@ -20,6 +20,7 @@ import httpx
 
 from client_caller.errors import EngineCrashed, EngineError
 from client_caller.settings import ThinkingSettings, environment_with
+from client_caller.thinking.slots import ASIDE
 
 _START_WITHIN_S: Final = 60.0
 _STOP_WITHIN_S: Final = 3.0
@@ -170,7 +171,7 @@ class LlamaServer:
             "model": str(self._model),
             "port": self._port,
             "api_key": self.api_key,
-            "slots": self._settings.slots,
+            "slots": self._settings.slots + ASIDE,
             "context_tokens": self._settings.context_tokens,
             "decode_threads": self._settings.decode_threads,
             "prefill_threads": self._settings.prefill_threads,

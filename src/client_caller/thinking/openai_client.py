@@ -1,6 +1,6 @@
 """The client of any server that speaks OpenAI's chat completions: vLLM, llama.cpp, and many more.
 
-In:   messages.     Out: text fragments as the server streams them.
+In:   messages, and the tools on offer.     Out: text fragments and tool calls, as the server streams them.
 Rule: closing a stream closes its connection, which is how such servers learn that a slot is free. Nothing is tried
       twice: a caller who waits is better served by the conversation's own fallback.
 
@@ -10,8 +10,7 @@ server-sent events, `data: {...}`, the last of them `data: [DONE]`.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
@@ -19,13 +18,24 @@ import msgspec
 
 from client_caller.errors import EngineCrashed, EngineError, EngineTimeout, refusal
 from client_caller.settings import ThinkingSettings
-from client_caller.thinking.protocol import Message
+from client_caller.thinking.openai_wire import (
+    ENGINE,
+    Chunk,
+    Completion,
+    Rendered,
+    ReplyReader,
+    Written,
+    conversation,
+    keeping_to,
+    offer,
+)
+from client_caller.thinking.protocol import Message, ToolCall, ToolOffer
 from client_caller.thinking.sentence_end import open_ended, p_end
 from client_caller.thinking.slots import Slots
+from client_caller.thinking.tool_text import RESULT, as_text
 
 log = logging.getLogger("client_caller.thinking")
 
-_ENGINE: Final = "language model"
 _TEMPERATURE: Final = 0.0
 """The likeliest word. Small models wander off at anything above, and the same call can be replayed."""
 
@@ -44,69 +54,6 @@ _DATA: Final = "data: "
 _DONE: Final = "[DONE]"
 
 
-@dataclass(frozen=True, slots=True)
-class _Delta:
-    content: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    delta: _Delta = _Delta()
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """What of a chunk matters here; the rest is passed over."""
-
-    choices: tuple[_Choice, ...] = ()
-    error: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    token: str
-    logprob: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """One token that was made, and what else it might have been."""
-
-    top_logprobs: tuple[_Token, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Logprobs:
-    content: tuple[_Position, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Continuation:
-    """A choice of a chat completion that continues the caller's words."""
-
-    logprobs: _Logprobs | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Completion:
-    """The answer to a request for one more token: `choices` by OpenAI's protocol, the other by llama.cpp's."""
-
-    choices: tuple[_Continuation, ...] = ()
-    completion_probabilities: tuple[_Position, ...] = ()
-
-    @property
-    def likeliest(self) -> list[tuple[str, float]]:
-        positions = self.completion_probabilities or tuple(
-            position for choice in self.choices if choice.logprobs for position in choice.logprobs.content
-        )
-        return [(token.token, token.logprob) for position in positions[:1] for token in position.top_logprobs]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    prompt: str
-
-
 class OpenAIModel:
     """A language model behind HTTP.
 
@@ -123,12 +70,18 @@ class OpenAIModel:
         self._llamacpp = self._api.removesuffix("/v1")  # its own interface lies beside OpenAI's
         self._settings = settings
         self._slots = Slots(settings.slots) if embedded else None
+        self._in_text = embedded or settings.tool_calls == "text"
         self._tells = True
         self._rendered: tuple[list[Message], str] = ([], "")  # messages, and the prompt up to what follows them
 
-    async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
-        """Text fragments of the reply. Raises EngineTimeout, EngineOverloaded, EngineCrashed."""
-        body = self._body(messages, call_id, max_tokens)
+    async def stream(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, tools: Sequence[ToolOffer] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """Text fragments and tool calls of the reply. Raises EngineTimeout, EngineOverloaded, EngineCrashed.
+
+        A fragment is empty when the model goes on and there is nothing to be said yet: it writes a tool call.
+        """
+        body = self._body(messages, call_id, max_tokens, tools)
         request = self._client.build_request("POST", f"{self._api}/chat/completions", json=body)
         within_s = self._settings.first_token_s
         try:
@@ -138,17 +91,24 @@ class OpenAIModel:
             raise _translated(wrong) from wrong
         try:
             response.raise_for_status()
-            lines = response.aiter_lines()
-            while (text := await _next_text(lines, within_s)) is not None:
-                if text:
+            lines, reader = response.aiter_lines(), ReplyReader(tools)
+            while (chunk := await _next_chunk(lines, within_s)) is not None:
+                parts = list(reader.feed(chunk))
+                if chunk.has_news:
                     within_s = self._settings.next_token_s
-                    yield text
+                    parts = parts or [""]
+                for part in parts:
+                    yield part
+            for part in reader.finish():
+                yield part
         except _WRONG as wrong:
             raise _translated(wrong) from wrong
         finally:
             await response.aclose()
 
-    async def read_ahead(self, messages: Sequence[Message], call_id: str) -> float | None:
+    async def read_ahead(
+        self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer] = ()
+    ) -> float | None:
         """Have the server read `messages`; costs it one token.
 
         The probability that the last message, the caller's words so far, may end there; None when the server does not
@@ -158,37 +118,62 @@ class OpenAIModel:
         try:
             async with asyncio.timeout(self._settings.first_token_s):
                 if words and self._tells:
-                    return await self._verdict([*messages[:-1], Message("user", words)], call_id)
-                await self._chat(self._body(messages, call_id, 1))
+                    return await self._verdict([*messages[:-1], Message("user", words)], call_id, tools)
+                await self._chat(self._body(messages, call_id, 1, tools))
         except _WRONG as wrong:
             raise _translated(wrong) from wrong
         return None
 
-    async def _verdict(self, messages: Sequence[Message], call_id: str) -> float | None:
+    async def write(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> str:
+        """A whole message, written while the talk goes on. Raises as `stream` does, also when it is not what was asked.
+
+        The embedded server writes for one call at a time, where no call's conversation is kept.
+        """
+        aside = {"id_slot": self._slots.aside} if self._slots else {}
+        body = self._body(messages, call_id, max_tokens, ()) | keeping_to(schema) | aside
         try:
-            answer = await (self._extend_embedded if self._slots else self._extend)(messages, call_id)
+            async with asyncio.timeout(self._settings.write_within_s):
+                text = msgspec.json.decode((await self._chat(body)).content, type=Written).text.strip()
+            if schema is not None:
+                msgspec.json.decode(text)
+        except TimeoutError as late:
+            raise EngineTimeout(ENGINE, "not written in time; see CLIENT_CALLER_THINKING__WRITE_WITHIN_S") from late
+        except _WRONG as wrong:
+            raise _translated(wrong) from wrong
+        if not text:
+            raise EngineCrashed(ENGINE, "it wrote nothing")
+        return text
+
+    async def _verdict(self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer]) -> float | None:
+        try:
+            answer = await (self._extend_embedded if self._slots else self._extend)(messages, call_id, tools)
         except httpx.HTTPStatusError as refusal:
             if refusal.response.status_code not in _NOT_UNDERSTOOD:
                 raise
             self._tells = False
             log.warning("the language model server does not tell how likely a sentence may end; it is not asked again")
             return None
-        likeliest = msgspec.json.decode(answer.content, type=_Completion).likeliest
+        likeliest = msgspec.json.decode(answer.content, type=Completion).likeliest
         return p_end(likeliest) if likeliest else None
 
-    async def _extend(self, messages: Sequence[Message], call_id: str) -> httpx.Response:
+    async def _extend(self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer]) -> httpx.Response:
         """What may follow the last message, by OpenAI's protocol with vLLM's two flags for an unfinished message."""
         unfinished = {"add_generation_prompt": False, "continue_final_message": True}
         chances = {"logprobs": True, "top_logprobs": _LIKELIEST}
-        return await self._chat(self._body(messages, call_id, 1) | unfinished | chances)
+        return await self._chat(self._body(messages, call_id, 1, tools) | unfinished | chances)
 
-    async def _extend_embedded(self, messages: Sequence[Message], call_id: str) -> httpx.Response:
+    async def _extend_embedded(
+        self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer]
+    ) -> httpx.Response:
         """The same by llama.cpp's own: the rendered prompt, cut off behind the caller's last word."""
-        if self._rendered[0] != messages[:-1]:
-            answer = await self._post(f"{self._llamacpp}/apply-template", {"messages": _plain(messages)})
-            prompt = msgspec.json.decode(answer.content, type=_Rendered).prompt
-            self._rendered = (list(messages[:-1]), prompt[: prompt.rindex(messages[-1].content)])
-        prompt = self._rendered[1] + messages[-1].content
+        told = as_text(messages, tools)
+        if self._rendered[0] != told[:-1]:
+            answer = await self._post(f"{self._llamacpp}/apply-template", {"messages": conversation(told)})
+            prompt = msgspec.json.decode(answer.content, type=Rendered).prompt
+            self._rendered = (told[:-1], prompt[: prompt.rindex(told[-1].content)])
+        prompt = self._rendered[1] + told[-1].content
         body = {"prompt": prompt, "n_predict": 1, "n_probs": _LIKELIEST}
         return await self._post(f"{self._llamacpp}/completion", body | self._own_options(call_id))
 
@@ -204,45 +189,44 @@ class OpenAIModel:
         """Close idle connections."""
         await self._client.aclose()
 
-    def _body(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> dict[str, Any]:
+    def _body(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, tools: Sequence[ToolOffer]
+    ) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._settings.model,
-            "messages": _plain(messages),
+            "messages": conversation(as_text(messages, tools) if self._in_text else messages),
             "max_tokens": max_tokens,
             "temperature": _TEMPERATURE,
             "stream": True,
         }
-        return body | self._own_options(call_id)
+        stop = {"stop": [RESULT]} if tools else {}
+        return body | (stop if self._in_text else offer(tools)) | self._own_options(call_id)
 
     def _own_options(self, call_id: str) -> dict[str, Any]:
         return {**_EMBEDDED, "id_slot": self._slots.of(call_id)} if self._slots else {}
 
 
-def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in messages]
-
-
-async def _next_text(lines: AsyncIterator[str], within_s: float) -> str | None:
-    """The next chunk's text, empty when it has none; None at the end. Raises TimeoutError, EngineCrashed."""
+async def _next_chunk(lines: AsyncIterator[str], within_s: float) -> Chunk | None:
+    """The next event of a stream; None at its end. Raises TimeoutError, EngineCrashed."""
     async with asyncio.timeout(within_s):
         async for line in lines:
             if not line.startswith(_DATA):
                 continue
             if (data := line.removeprefix(_DATA)) == _DONE:
                 return None
-            chunk = msgspec.json.decode(data, type=_Chunk)
+            chunk = msgspec.json.decode(data, type=Chunk)
             if chunk.error:
-                raise EngineCrashed(_ENGINE, "the server reported an error in its stream")
-            return "".join(choice.delta.content or "" for choice in chunk.choices)
+                raise EngineCrashed(ENGINE, "the server reported an error in its stream")
+            return chunk
     return None
 
 
 def _translated(wrong: Exception) -> EngineError:
     """What went wrong, in our own terms."""
     if isinstance(wrong, TimeoutError):
-        return EngineTimeout(_ENGINE, "no token in time; see CLIENT_CALLER_THINKING__FIRST_TOKEN_S and __NEXT_TOKEN_S")
+        return EngineTimeout(ENGINE, "no token in time; see CLIENT_CALLER_THINKING__FIRST_TOKEN_S and __NEXT_TOKEN_S")
     if isinstance(wrong, httpx.HTTPStatusError):
-        return refusal(_ENGINE, wrong.response.status_code)
+        return refusal(ENGINE, wrong.response.status_code)
     if isinstance(wrong, httpx.HTTPError):
-        return EngineCrashed(_ENGINE, "the connection to the server failed")
-    return EngineCrashed(_ENGINE, "what the server sends is not what the protocol says")
+        return EngineCrashed(ENGINE, "the connection to the server failed")
+    return EngineCrashed(ENGINE, "what the server sends is not what the protocol says")

@@ -43,7 +43,7 @@ class LanguageModel(Protocol):
         """The next assistant message as it is made: text fragments, and tools that it wants called before it goes on.
 
         call_id: whose conversation it is, for a server that keeps what it has read of each;  tools: those on offer, the
-        same and in the same order throughout a call.
+        same and in the same order throughout a call. An empty fragment is a sign of life: a tool call is being written.
         Closing the generator frees the server's slot at once. Raises EngineError.
         """
 

@@ -5,11 +5,17 @@ Rule: chosen here and not by the server, because the server passes over a slot t
       reply just cancelled, and then reads the whole conversation anew: a second of silence, not a few milliseconds.
 """
 
+from typing import Final
+
+ASIDE: Final = 1
+"""Slots beyond those of calls, for what nobody waits for. In a call's own it would put out what is kept of a call."""
+
 
 class Slots:
-    """`count` slots; a call keeps its own until others have needed it more lately."""
+    """`count` slots; a call keeps its own until others have needed it more lately. aside: the one that is no call's."""
 
     def __init__(self, count: int) -> None:
+        self.aside: Final = count
         self._users: dict[int, str] = dict.fromkeys(range(count), "")  # least recently used first
 
     def of(self, call_id: str) -> int:
