@@ -18,6 +18,7 @@ from client_caller.ledger.entries import (
     CallEntry,
     CallNoted,
     CallReached,
+    CallSummed,
     Consent,
     Forbidden,
     KeptCall,
@@ -188,6 +189,7 @@ ENTRIES = st.one_of(
     st.builds(lambda s, *more: CallReached("CA", at(s), *more), SECONDS, STATES, st.sampled_from([None, 1, 2])),
     st.builds(lambda s, what: CallNoted("CA", at(s), what), SECONDS, st.text(max_size=3)),
     st.builds(lambda s, outcome: CallEnded("CA", at(s), outcome), SECONDS, st.sampled_from(["talked", "lost"])),
+    st.builds(lambda s, summary: CallSummed("CA", at(s), summary, "booked"), SECONDS, st.sampled_from("ab")),
 )
 
 
@@ -212,7 +214,9 @@ def test_rows_are_the_same_in_whatever_order_two_processes_tell(url: str, spill:
     def row_of(call_id: str) -> dict[str, object]:
         with plain.connect() as connection:
             row = connection.execute(text("SELECT * FROM calls WHERE call_id = :id"), {"id": call_id}).one()
-            return {**row._mapping, "call_id": "CA"}
+            summed = text("SELECT at, summary, outcome, fields FROM summaries WHERE call_id = :id")
+            summary = connection.execute(summed, {"id": call_id}).one_or_none()
+            return {**row._mapping, "call_id": "CA", "summed": summary and tuple(summary)}
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
     @given(st.data(), st.lists(ENTRIES, min_size=1, max_size=8))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_scenes import NOON, OURS, THEIRS, Play, at, campaign, contact, order
 
-from client_caller.ledger.entries import CallBegan, CallNoted, Consent, Forbidden, Standing, revoked
+from client_caller.ledger.entries import CallBegan, CallNoted, CallSummed, Consent, Forbidden, Standing, revoked
 from client_caller.ledger.ledger import Ledger
 
 OTHER = "+15550100003"
@@ -129,6 +129,7 @@ def test_a_number_that_is_deleted_is_known_only_as_one_not_to_be_called(play: Pl
         for call_id, number in (("CA1", THEIRS), ("CA2", OTHER)):
             ledger.note(CallBegan(call_id, at(0), "inbound", number, OURS, "caller", record=f"runs/calls/{call_id}"))
             ledger.note(CallNoted(call_id, at(1), "said", "My name is Ada."))
+            ledger.note(CallSummed(call_id, at(9), "Ada wants to come.", "booked", '{"name": "Ada"}'))
             ledger.note(Forbidden(number, at(2), "caller said so", call_id))
         await ledger.add_consents([Consent(THEIRS, "marketing", at(-9), "web form", "I, Ada, agree.")])
         await ledger.revoke_consent(THEIRS, at(2), "caller said so")

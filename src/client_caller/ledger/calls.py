@@ -8,6 +8,7 @@ Rule: entries are only added. The row of a call is made anew of all its entries 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -16,11 +17,26 @@ from sqlalchemy import Connection, bindparam, select, tuple_, update
 from client_caller.ledger import numbers
 from client_caller.ledger.database import insert, instant
 from client_caller.ledger.encoding import decode, encode, name_of, storable
-from client_caller.ledger.entries import CallEntry, CallNoted, Entry, Forbidden, KeptCall, in_utc, settle
+from client_caller.ledger.entries import (
+    CallEntry,
+    CallNoted,
+    Entry,
+    Forbidden,
+    KeptCall,
+    Unsummed,
+    fields_of,
+    in_utc,
+    last_summed,
+    settle,
+)
 from client_caller.ledger.orders import order_with
-from client_caller.ledger.schema import calls, do_not_call, entries
+from client_caller.ledger.schema import calls, do_not_call, entries, summaries
 
-_COLUMNS: Final = tuple(field.name for field in fields(KeptCall) if field.name != "notes")
+_COLUMNS: Final = tuple(field.name for field in fields(KeptCall) if field.name in calls.c)
+
+_KEPT: Final = select(calls, summaries.c.summary, summaries.c.outcome.label("result"), summaries.c.fields).outerjoin(
+    summaries, summaries.c.call_id == calls.c.call_id
+)
 
 
 def store(connection: Connection, told: Sequence[Entry]) -> None:
@@ -38,25 +54,43 @@ def store(connection: Connection, told: Sequence[Entry]) -> None:
     connection.execute(lock, [_row(settle(call_id, of_call)) for call_id, of_call in sorted(by_call.items())])
     rows = [_entry_row(entry) for of_call in by_call.values() for entry in of_call]
     connection.execute(insert(connection, entries).on_conflict_do_nothing(), rows)
-    settled = [{"settled_id": call.call_id, **_row(call)} for call in _settled(connection, by_call)]
+    of_calls = _told(connection, by_call)
+    settled = [{"settled_id": call_id, **_row(settle(call_id, told))} for call_id, told in of_calls.items()]
     connection.execute(update(calls).where(calls.c.call_id == bindparam("settled_id")), settled)
+    summed = [asdict(last) for _, of_call in sorted(of_calls.items()) if (last := last_summed(of_call))]
+    if summed:
+        change = insert(connection, summaries)
+        newest = {name: change.excluded[name] for name in ("at", "summary", "outcome", "fields")}
+        connection.execute(change.on_conflict_do_update(index_elements=["call_id"], set_=newest), summed)
 
 
 def call(connection: Connection, call_id: str) -> KeptCall | None:
     """One call; None when nothing was told of it."""
-    found = _kept(connection, connection.execute(select(calls).where(calls.c.call_id == call_id)).all())
+    found = _kept(connection, connection.execute(_KEPT.where(calls.c.call_id == call_id)).all())
     return found[0] if found else None
 
 
 def newest(connection: Connection, limit: int, before: str | None) -> list[KeptCall]:
     """Calls, the one that began last first; with `before`, those that come after that call in this order."""
-    query = select(calls).order_by(calls.c.began_at.desc(), calls.c.call_id.desc()).limit(limit)
+    query = _KEPT.order_by(calls.c.began_at.desc(), calls.c.call_id.desc()).limit(limit)
     if before is not None:
         last = connection.execute(select(calls.c.began_at).where(calls.c.call_id == before)).scalar()
         if last is None:
             return []
         query = query.where(tuple_(calls.c.began_at, calls.c.call_id) < tuple_(in_utc(last), before))
     return _kept(connection, connection.execute(query).all())
+
+
+def without_summary(connection: Connection, since: datetime, limit: int) -> list[Unsummed]:
+    """Calls that ended since then and were not summed up, the one that ended first first."""
+    query = (
+        select(calls.c.call_id, calls.c.record, calls.c.agent)
+        .outerjoin(summaries, summaries.c.call_id == calls.c.call_id)
+        .where(calls.c.ended_at >= in_utc(since), calls.c.record != "", summaries.c.call_id.is_(None))
+        .order_by(calls.c.ended_at, calls.c.call_id)
+        .limit(limit)
+    )
+    return [Unsummed(*row) for row in connection.execute(query)]
 
 
 def audit(connection: Connection, call_id: str) -> dict[str, Any] | None:
@@ -90,14 +124,14 @@ def audit(connection: Connection, call_id: str) -> dict[str, Any] | None:
     return found
 
 
-def _settled(connection: Connection, call_ids: Iterable[str]) -> list[KeptCall]:
+def _told(connection: Connection, call_ids: Iterable[str]) -> dict[str, list[CallEntry]]:
     query = select(entries.c.call_id, entries.c.body).where(entries.c.call_id.in_(list(call_ids)))
     of_calls: dict[str, list[CallEntry]] = {}
     for row in connection.execute(query):
         entry = decode(row.body)
         assert not isinstance(entry, Forbidden)
         of_calls.setdefault(row.call_id, []).append(entry)
-    return [settle(call_id, told) for call_id, told in of_calls.items()]
+    return of_calls
 
 
 def _entry_row(entry: CallEntry) -> dict[str, object]:
@@ -133,6 +167,9 @@ def _kept(connection: Connection, rows: Sequence[Any]) -> list[KeptCall]:
                 "began_at": instant(row.began_at),
                 "ended_at": instant(row.ended_at),
                 "notes": tuple(notes.get(row.call_id, ())),
+                "summary": row.summary or "",
+                "result": row.result or "",
+                "fields": fields_of(row.fields or "{}"),
             }
         )
         for row in rows

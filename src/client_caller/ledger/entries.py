@@ -7,10 +7,11 @@ Rule: facts only. Nothing here knows of databases, threads or the clock.
 Every time is an instant with a time zone; one without is taken as UTC.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 Direction = Literal["inbound", "outbound"]
 Purpose = Literal["informational", "marketing"]
@@ -76,6 +77,21 @@ class CallEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CallSummed:
+    """What a call came to, found in its words once it was over.
+
+    outcome: in the agent file's words, e.g. "booked", empty if unknown;  fields: what the agent file asks for, a JSON
+    object as text.
+    """
+
+    call_id: str
+    at: datetime
+    summary: str
+    outcome: str
+    fields: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
 class Forbidden:
     """A number must not be called any more.
 
@@ -89,7 +105,7 @@ class Forbidden:
     call_id: str = ""
 
 
-CallEntry = CallBegan | CallReached | CallNoted | CallEnded
+CallEntry = CallBegan | CallReached | CallNoted | CallEnded | CallSummed
 Entry = CallEntry | Forbidden
 
 
@@ -98,7 +114,8 @@ class KeptCall:
     """A call as its entries have it.
 
     began_at: of the first entry, if the beginning was not told;  state: empty until the carrier told one;
-    outcome, ended_at: the last word for how it went, or the state after which nobody was on the line.
+    outcome, ended_at: the last word for how it went, or the state after which nobody was on the line;
+    summary, result, fields: what it came to, as `CallSummed` says it; empty until that is known.
     """
 
     call_id: str
@@ -115,6 +132,18 @@ class KeptCall:
     outcome: str = ""
     ended_at: datetime | None = None
     notes: tuple[CallNoted, ...] = ()
+    summary: str = ""
+    result: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsummed:
+    """A call that has ended, and nothing says yet what it came to. record: the folder of its flight record."""
+
+    call_id: str
+    record: str
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +255,15 @@ def settle(call_id: str, entries: Iterable[CallEntry]) -> KeptCall:
     """What the entries of one call come to, at least one. Their times decide, not the order in which they came.
 
     Of several beginnings, as when a call goes on in another process, each detail is that of the first to tell it. Of
-    states the first after which nobody is on the line holds, whatever else is told; of outcomes, the last.
+    states the first after which nobody is on the line holds, whatever else is told; of outcomes, and of summaries, the
+    last.
     """
     ordered = sorted(set(entries), key=_by_time)
     began = _of(CallBegan, ordered)
     reached = _reached(_of(CallReached, ordered))
     state = reached[0].state if reached else ""
     ended = _of(CallEnded, ordered)
+    summed = last_summed(ordered)
     over_at = reached[0].at if state in OVER else None
     return KeptCall(
         call_id,
@@ -249,7 +280,24 @@ def settle(call_id: str, entries: Iterable[CallEntry]) -> KeptCall:
         outcome=ended[-1].outcome if ended else "",
         ended_at=ended[-1].at if ended else over_at,
         notes=tuple(_of(CallNoted, ordered)),
+        summary=summed.summary if summed else "",
+        result=summed.outcome if summed else "",
+        fields=fields_of(summed.fields) if summed else {},
     )
+
+
+def last_summed(entries: Iterable[CallEntry]) -> CallSummed | None:
+    """The summary that holds: two processes may each have made one."""
+    return max(_of(CallSummed, entries), key=_by_time, default=None)
+
+
+def fields_of(text: str) -> dict[str, Any]:
+    """The fields of a summary; none, if the text is no JSON object."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def revoked(consent: Consent, revocations: Iterable[tuple[str, datetime]]) -> Consent:

@@ -32,6 +32,7 @@ from client_caller.ledger.entries import (
     Order,
     Progress,
     Standing,
+    Unsummed,
 )
 from client_caller.ledger.spill import Spill
 from client_caller.ledger.writer import Writer
@@ -228,6 +229,11 @@ class Ledger:
         it was ordered (or came in), "forbidden_then", and "forbidden_in_call". None when nothing was told of it."""
         await self.flush()
         return await self._read(calls.audit, call_id)
+
+    async def calls_without_summary(self, since: datetime, limit: int = 1_000) -> list[Unsummed]:
+        """Calls with a record that ended since then and were not summed up yet, those that ended first first."""
+        await self.flush()
+        return await self._read(calls.without_summary, since, limit)
 
     async def _read(
         self, ask: Callable[Concatenate[Connection, _Given], _Found], *args: _Given.args, **more: _Given.kwargs

@@ -4,7 +4,8 @@ In:   nothing.     Out: `metadata`, the same for SQLite and PostgreSQL.
 Rule: whoever changes a table adds a step to migrations/versions; tests/ledger/test_database.py compares the two.
 
 What is told is appended and never changed: `entries`, `do_not_call`, `consents`, `revocations`. A fact's `id` is made
-of the fact itself, so that to write it twice does no harm. A row of `calls` is what the entries of a call come to.
+of the fact itself, so that to write it twice does no harm. A row of `calls` is what the entries of a call come to, one
+of `summaries` what they say of its words.
 Instants are kept in UTC; SQLite stores them without saying so.
 """
 
@@ -56,6 +57,18 @@ entries: Final = Table(
     Index(None, "call_id", "at"),
 )
 """What was told of calls. body: the entry as ledger/encoding.py writes it."""
+
+summaries: Final = Table(
+    "summaries",
+    metadata,
+    Column("call_id", Text, ForeignKey("calls.call_id"), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    _text("summary"),
+    _text("outcome"),
+    _text("fields"),
+    Index(None, "outcome", "at"),
+)
+"""What calls came to, one row a call: the last that was told. fields: a JSON object."""
 
 do_not_call: Final = Table(
     "do_not_call",

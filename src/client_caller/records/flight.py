@@ -93,6 +93,7 @@ class FlightRecord:
     """
 
     def __init__(self, path: Path | None, header: Header | None) -> None:
+        self.folder = path.parent if path else Path()  # where all that is kept of the call lies
         self._file = KeptFile(path, go_on=header is None) if path else None
         if header is not None:
             self._line({"header": header})

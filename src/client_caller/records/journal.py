@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from client_caller.conversation.actions import HangUp, Note, StartRecording
+from client_caller.conversation.actions import HangUp, Note, Remember, StartRecording, Turn
 from client_caller.conversation.events import HungUp, LineLost, LineResumed
 from client_caller.records.flight import Header, read_record
 from client_caller.records.replay import Step, steps_of
@@ -42,6 +42,11 @@ class Journal:
     def noted(self) -> list[str]:
         """What was noted of the call for the ledger."""
         return [action.what for step in self.steps for action in step.actions if isinstance(action, Note)]
+
+    @property
+    def remembered(self) -> list[Turn]:
+        """What joined the history."""
+        return [action.turn for step in self.steps for action in step.actions if isinstance(action, Remember)]
 
     @property
     def may_record(self) -> bool:
