@@ -28,6 +28,7 @@ from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber
 from client_caller.line.protocol import Inbound, MarkReturned, Outbound
 from client_caller.line.simulated import SimulatedLine
 from client_caller.manner import manner_of
+from client_caller.mind import Brief
 from client_caller.records.flight import ActionEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.settings import HearingSettings, Settings
@@ -157,7 +158,7 @@ async def one_call(number: int, folder: Path, name: str, word_s: float = WORD_S,
     path = folder / f"{name}-{number}.jsonl"
     manner = manner_of(agent, _SETTINGS)
     record = FlightRecord(path, Header("bench", "", agent.name, asdict(manner)))
-    call = Call(line, engines, Conversation(manner), agent, _SETTINGS, record, Recording(None))
+    call = Call(line, engines, Conversation(manner), Brief(agent), _SETTINGS, record, Recording(None))
     running = asyncio.create_task(call.run())
     await asyncio.sleep(FRAME_S / 2)
     if of == "answer":

@@ -26,6 +26,7 @@ from client_caller.demo import render_with_espeak
 from client_caller.engines import Engines
 from client_caller.line.simulated import SimulatedLine
 from client_caller.manner import manner_of
+from client_caller.mind import Brief
 from client_caller.records.flight import Entry, EventEntry, FactEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.rehearsal.cast import QUESTIONS, SHORT_ANSWERS, spoken
@@ -161,7 +162,7 @@ async def _held(utterance: Utterance, engines: Engines, settings: Settings, path
     record = FlightRecord(path, Header("bench", "", AGENT.name, asdict(manner)))
     line = SimulatedLine()
     line.say(utterance.mulaw)
-    call = Call(line, engines, Conversation(manner), AGENT, settings, record, Recording(None))
+    call = Call(line, engines, Conversation(manner), Brief(AGENT), settings, record, Recording(None))
     running = asyncio.create_task(call.run())
     await asyncio.sleep(len(utterance.mulaw) / LINE_HZ)
     line.hang_up_by_caller()

@@ -25,6 +25,7 @@ from client_caller.engines import Engines
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
 from client_caller.line.simulated import SimulatedLine
 from client_caller.manner import manner_of
+from client_caller.mind import Brief
 from client_caller.records.flight import ActionEntry, EventEntry, FlightRecord, Header, read_record
 from client_caller.records.recording import Recording
 from client_caller.records.replay import replay
@@ -211,7 +212,7 @@ class Opened:
         self.record = FlightRecord(self.path, Header("simulated", "2026-11-23T12:00:00Z", agent.name, asdict(manner)))
         self.recording = Recording(self.wav)
         heart = heart or Conversation(manner)
-        self.call = Call(line, engines, heart, agent, settings, self.record, self.recording)
+        self.call = Call(line, engines, heart, Brief(agent), settings, self.record, self.recording)
 
     def check_closed(self) -> None:
         """The files are whole, and nothing more gets into them."""

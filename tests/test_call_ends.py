@@ -159,10 +159,10 @@ def test_a_call_that_may_last_no_longer_ends_though_the_agent_is_in_the_middle_o
     assert goodbye == Turn("agent", agent.phrases.goodbye)
 
 
-def test_a_call_has_six_tasks_at_most(tmp_path: Path) -> None:
+def test_a_call_has_six_tasks_at_most_beside_the_one_that_runs_it(tmp_path: Path) -> None:
     held = run(hold(until_answered, tmp_path, engines()))
-    its_caller = 1
-    assert held.caller.most_tasks - its_caller <= 6
+    its_caller, who_runs_it = 1, 1
+    assert held.caller.most_tasks - its_caller - who_runs_it <= 6
 
 
 def test_a_hundred_calls_in_a_row_leave_no_task_no_stream_and_no_open_file(tmp_path: Path) -> None:

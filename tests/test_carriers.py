@@ -129,7 +129,7 @@ def test_on_this_machine_a_server_works_with_neither(tmp_path: Path) -> None:
 def test_a_server_that_can_place_calls_has_an_api_and_a_key(tmp_path: Path) -> None:
     async def scene() -> None:
         found = settings(**TELNYX).model_copy(
-            update={"outbound": OutboundSettings(from_number=OURS), "agent": AGENTS / "clinic.toml"}
+            update={"outbound": OutboundSettings(from_number=OURS), "agent": AGENTS / "appointment_reminder.toml"}
         )
         house, carrier = House(found, AGENT, engines()), carrier_of(found)
         ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")

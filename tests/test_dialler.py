@@ -22,7 +22,7 @@ async def placed(operator: Operator, to: str = ADA) -> str:
     """Order a call and let it be dialled; gives its order."""
     await operator.agree(to)
     operator.start()
-    order = await operator.office.call(to, "clinic", VARS)
+    order = await operator.office.call(to, "appointment_reminder", VARS)
     await asyncio.sleep(0.1)
     return order
 
@@ -72,7 +72,7 @@ def test_whoever_must_not_be_called_is_not_and_the_reason_is_told(tmp_path: Path
             await asyncio.sleep(10 * 3_600)
         operator.start()
         with pytest.raises((NotAllowedError, MissingVariableError, ConfigError)) as refusal:
-            await operator.office.call(ADA, "receptionist" if case == "agent" else "clinic", variables)
+            await operator.office.call(ADA, "receptionist" if case == "agent" else "appointment_reminder", variables)
         expected = {"no consent": "consent", "forbidden": "must not be called", "at night": "21:00", "variable": "name"}
         assert expected.get(case, "cannot place calls") in str(refusal.value)
         await asyncio.sleep(60)
@@ -86,7 +86,7 @@ def test_who_opts_out_between_the_order_and_its_turn_is_not_dialled(tmp_path: Pa
     async def scene() -> None:
         operator = Operator(tmp_path)
         await operator.agree(ADA)
-        order = await operator.office.call(ADA, "clinic", VARS)
+        order = await operator.office.call(ADA, "appointment_reminder", VARS)
         operator.ledger.note(Forbidden(ADA, NOON, "caller said so", "CA9"))
         operator.start()
         await asyncio.sleep(1)
@@ -104,7 +104,7 @@ def test_calls_are_placed_no_faster_and_no_more_at_once_than_allowed(tmp_path: P
         await operator.agree(*numbers)
         operator.start()
         for number in numbers:
-            await operator.office.call(number, "clinic", VARS)
+            await operator.office.call(number, "appointment_reminder", VARS)
         await asyncio.sleep(60)
         times = [at for at, _ in operator.carrier.dialled]
         assert len(times) == 3, "three are open"
@@ -197,7 +197,7 @@ def test_a_campaign_calls_everyone_once_and_retries_by_outcome(tmp_path: Path) -
     async def scene() -> None:
         operator = Operator(tmp_path)
         operator.start()
-        campaign = await operator.office.start_campaign("june", rows(ADA, BEN), "clinic")
+        campaign = await operator.office.start_campaign("june", rows(ADA, BEN), "appointment_reminder")
         await asyncio.sleep(10)
         assert sorted(order.to for _, order in operator.carrier.dialled) == [ADA, BEN]
         operator.finish("CA1", "talked")
@@ -221,15 +221,15 @@ def test_the_same_file_again_calls_nobody_again(tmp_path: Path) -> None:
     async def scene() -> None:
         operator = Operator(tmp_path)
         operator.start()
-        await operator.office.start_campaign("june", rows(ADA), "clinic")
+        await operator.office.start_campaign("june", rows(ADA), "appointment_reminder")
         await asyncio.sleep(5)
         operator.finish("CA1")
         await asyncio.sleep(5)
-        await operator.office.start_campaign("june", rows(ADA), "clinic")
+        await operator.office.start_campaign("june", rows(ADA), "appointment_reminder")
         await asyncio.sleep(3_600)
         assert len(operator.carrier.dialled) == 1
         with pytest.raises(ConfigError, match="another file"):
-            await operator.office.start_campaign("june", rows(BEN), "clinic")
+            await operator.office.start_campaign("june", rows(BEN), "appointment_reminder")
         await operator.stop()
 
     run(scene())
@@ -240,7 +240,7 @@ def test_who_is_on_the_list_is_done_before_the_first_call(tmp_path: Path) -> Non
         operator = Operator(tmp_path)
         await operator.office.forbid([ADA], None)
         operator.start()
-        campaign = await operator.office.start_campaign("june", rows(ADA), "clinic")
+        campaign = await operator.office.start_campaign("june", rows(ADA), "appointment_reminder")
         await asyncio.sleep(60)
         assert operator.carrier.dialled == []
         stands = await operator.office.campaign(campaign["campaign"])
@@ -256,7 +256,7 @@ def test_a_campaign_at_night_waits_for_the_morning_where_the_callee_is(tmp_path:
         operator = Operator(tmp_path)
         await asyncio.sleep(10 * 3_600)  # ten in the evening in New York
         operator.start()
-        await operator.office.start_campaign("june", rows(ADA), "clinic")
+        await operator.office.start_campaign("june", rows(ADA), "appointment_reminder")
         await asyncio.sleep(9.9 * 3_600)
         assert operator.carrier.dialled == []
         await asyncio.sleep(0.2 * 3_600)
@@ -271,10 +271,12 @@ def test_every_mistake_of_a_file_is_told_at_once_and_nobody_is_called(tmp_path: 
         operator = Operator(tmp_path)
         operator.start()
         with pytest.raises(ConfigError) as wrong:
-            await operator.office.start_campaign("june", "number,name\n12,Ada\n+12125550104,\n", "clinic", "US")
+            await operator.office.start_campaign(
+                "june", "number,name\n12,Ada\n+12125550104,\n", "appointment_reminder", "US"
+            )
         assert "line 2" in str(wrong.value)
         with pytest.raises(ConfigError) as missing:
-            await operator.office.start_campaign("july", f"number,name\n{ADA},Ada\n", "clinic")
+            await operator.office.start_campaign("july", f"number,name\n{ADA},Ada\n", "appointment_reminder")
         assert "line 2" in str(missing.value)
         assert "{day}" in str(missing.value)
         await asyncio.sleep(60)
@@ -288,7 +290,7 @@ def test_a_stopped_campaign_places_no_call_until_it_goes_on(tmp_path: Path) -> N
     async def scene() -> None:
         operator = Operator(tmp_path, calls_at_once=1)
         operator.start()
-        campaign = (await operator.office.start_campaign("june", rows(ADA, BEN), "clinic"))["campaign"]
+        campaign = (await operator.office.start_campaign("june", rows(ADA, BEN), "appointment_reminder"))["campaign"]
         await asyncio.sleep(3)
         await operator.office.set_campaign(campaign, "stopped")
         operator.finish("CA1")
@@ -310,7 +312,7 @@ def test_a_process_that_dies_in_a_campaign_leaves_one_that_calls_nobody_twice(
         carrier = CarrierInMemory()
         first = Operator(tmp_path, carrier)
         first.start()
-        await first.office.start_campaign("june", rows(ADA, BEN), "clinic")
+        await first.office.start_campaign("june", rows(ADA, BEN), "appointment_reminder")
         await asyncio.sleep(dies_after_s)
         await first.stop()
         second = Operator(tmp_path, carrier)
@@ -332,7 +334,7 @@ def test_a_process_that_dies_while_the_carrier_is_asked_leaves_an_order_that_is_
         carrier = CarrierInMemory()
         first = Operator(tmp_path, carrier)
         await first.agree(ADA)
-        order = await first.office.call(ADA, "clinic", VARS)
+        order = await first.office.call(ADA, "appointment_reminder", VARS)
         ready = first.dialler.open[order].order
         await carrier.dial(DialOrder(ready.id, ready.to, ready.from_))  # and nobody wrote down that it was
         await first.stop()
@@ -374,7 +376,7 @@ def test_the_law_of_consent_counts_what_was_revoked_as_nothing(tmp_path: Path) -
         await operator.ledger.add_consents([Consent(ADA, "informational", NOON, "form", "yes")])
         await operator.ledger.revoke_consent(ADA, NOON, "letter")
         with pytest.raises(NotAllowedError, match="revoked"):
-            await operator.office.call(ADA, "clinic", VARS)
+            await operator.office.call(ADA, "appointment_reminder", VARS)
         await operator.stop()
 
     run(scene())
@@ -407,8 +409,11 @@ def test_the_carrier_is_asked_to_record_from_when_a_call_may_be_and_no_call_suff
 def test_without_a_number_to_call_from_nobody_is_called_and_the_setting_is_named(tmp_path: Path) -> None:
     async def scene() -> None:
         operator = Operator(tmp_path)
-        office = Office(operator.dialler, "", operator.tell, "clinic")
-        for asked in (office.call(ADA, "clinic", VARS), office.start_campaign("june", rows(ADA), "clinic")):
+        office = Office(operator.dialler, "", operator.tell, "appointment_reminder")
+        for asked in (
+            office.call(ADA, "appointment_reminder", VARS),
+            office.start_campaign("june", rows(ADA), "appointment_reminder"),
+        ):
             with pytest.raises(ConfigError, match="OUTBOUND__FROM_NUMBER"):
                 await asked
         await operator.stop()

@@ -6,7 +6,7 @@ Rule: the only importer of leaves, so whatever can be exchanged is exchanged her
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -14,8 +14,10 @@ from typing import Final
 import numpy as np
 from fastapi import FastAPI
 
+from client_caller.afterwords import Afterwords
 from client_caller.agent import Agent, AgentVoice, answering
-from client_caller.agents import AgentShelf
+from client_caller.agent.shelf import AgentShelf
+from client_caller.book import wall_clock
 from client_caller.dialler import Dialler, NotAllowedError
 from client_caller.engines import Engines
 from client_caller.errors import ConfigError, EngineError
@@ -34,6 +36,7 @@ from client_caller.line.telnyx import telnyx_router, telnyx_signature
 from client_caller.line.telnyx_control import TelnyxControl
 from client_caller.line.twilio import signature_check, twilio_router
 from client_caller.line.twilio_control import TwilioControl
+from client_caller.mind import offers_of, prompt_of
 from client_caller.models.catalogue import EMBEDDED
 from client_caller.models.progress import Progress
 from client_caller.models.store import ModelStore
@@ -41,15 +44,16 @@ from client_caller.office import Office
 from client_caller.outbound.law import Law, parse_law
 from client_caller.outbound.numbers import NumberError
 from client_caller.outbound.opening import MissingVariableError
-from client_caller.settings import HearingSettings, OutboundSettings, Settings, SpeakingSettings, ThinkingSettings
+from client_caller.settings import HearingSettings, OutboundSettings, Settings, ThinkingSettings
 from client_caller.speaking.espeak import EspeakVoice
-from client_caller.speaking.fillers import Fillers, rendered
 from client_caller.speaking.protocol import Voice
-from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyTurnModel, SturdyVoice, sturdy_activity
+from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyTurnModel, sturdy_activity
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
-from client_caller.thinking.prompt import Prompt
 from client_caller.thinking.protocol import LanguageModel
+from client_caller.toolkit import Toolkit
+from client_caller.voices import Voices
+from client_caller.warming import SlotWarmer
 from client_caller.web.api import api_app, no_api
 from client_caller.web.health import health_router
 
@@ -57,9 +61,6 @@ log = logging.getLogger("client_caller.app")
 
 _LANGUAGE_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOONSHINE: Final = "moonshine-tiny-en/"
-_BANKS: Final = 16
-"""Banks of phrases that are kept, of about 2 MB each."""
-
 STATUSES: Final = {
     ConfigError: 422,
     NumberError: 422,
@@ -69,6 +70,10 @@ STATUSES: Final = {
     LedgerFailed: 503,
 }
 """With which HTTP status the API tells what it could not do."""
+
+_AFTERWORD_TOKENS: Final = 6_000
+_AFTERWORD_ASIDE: Final = 850
+"""Tokens of a call's words that are read to sum it up; and those that the embedded model's slot keeps for the rest."""
 
 _WARM_UP_SAMPLES: Final = 16_000  # a second
 _WARM_UP_S: Final = 30.0  # for one slot
@@ -84,6 +89,10 @@ def embedded_voice(name: str, words_per_minute: int, pitch: int) -> Voice:
     return EspeakVoice(name, words_per_minute, pitch)
 
 
+def _agents_voice(how: AgentVoice) -> Voice:
+    return embedded_voice(how.name, how.words_per_minute, how.pitch)
+
+
 def speech_samples(settings: Settings) -> Path:
     """The folder with the human recordings that a rehearsal's caller may play. Raises ModelUnavailable."""
     return ModelStore(settings.models).path("two_cities.wav").parent
@@ -95,22 +104,22 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
 
     Raises ModelUnavailable when a model file is missing, EngineError when an engine does not start.
     """
-    store, hearing = ModelStore(settings.models), settings.hearing
+    store, hearing, thinking = ModelStore(settings.models), settings.hearing, settings.thinking
     async with AsyncExitStack() as stack:
         warm = asyncio.Event()
-        models = await _language_models(settings.thinking, agent, store, stack, warm)
+        models = await _language_models(settings, answering(agent), store, stack, warm)
         silero = SileroModel(store.path("silero_vad.onnx"))
         turn_model = SmartTurn(store.path("smart-turn-v3.2-cpu.onnx"))
         stack.callback(turn_model.close)
         transcribers = _transcribers(hearing, agent, store, stack)
         await _warm_up(turn_model, transcribers)
-        voices = _Voices(settings.speaking)
+        voices = Voices(_agents_voice, settings.speaking)
         voice, fillers = await voices.of(answering(agent))
         yield Engines(
             sturdy_activity(silero.for_call),
             SturdyTurnModel(turn_model),
             SturdyTranscriber(transcribers, hearing.words_within_s),
-            SturdyModel(models, settings.thinking.first_token_s, settings.thinking.next_token_s),
+            SturdyModel(models, thinking.first_token_s, thinking.next_token_s, thinking.write_within_s),
             voice,
             fillers,
             warm,
@@ -118,69 +127,51 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
         )
 
 
-class _Voices:
-    """The voices of agents, each with the bank of its phrases, made when the agent first speaks."""
+@asynccontextmanager
+async def language_model(settings: Settings, agent: Agent) -> AsyncIterator[LanguageModel]:
+    """The language model alone, for calls that are typed; it is stopped when the block is left.
 
-    def __init__(self, settings: SpeakingSettings) -> None:
-        self._settings = settings
-        self._made: dict[AgentVoice, Voice] = {}
-        self._banks: dict[tuple[AgentVoice, tuple[str, ...]], Fillers] = {}
-
-    async def of(self, agent: Agent) -> tuple[Voice, Fillers]:
-        """This agent's. Raises ConfigError for a voice that there is not."""
-        how = agent.voice
-        if how not in self._made:
-            embedded = await asyncio.to_thread(embedded_voice, how.name, how.words_per_minute, how.pitch)
-            self._made[how] = SturdyVoice([embedded], self._settings.first_sound_s, self._settings.next_sound_s)
-        voice, phrases = self._made[how], tuple(_known_phrases(agent))
-        if (how, phrases) not in self._banks:
-            if len(self._banks) == _BANKS:
-                del self._banks[next(iter(self._banks))]
-            self._banks[how, phrases] = await rendered(voice, phrases)
-        return voice, self._banks[how, phrases]
-
-
-def _known_phrases(agent: Agent) -> list[str]:
-    """What will be said word for word, whatever the call; not what differs from one call of the agent to the next."""
-    phrases = agent.phrases
-    when_unwell = (phrases.repeat, phrases.trouble, phrases.offer, phrases.goodbye)
-    when_resumed = (phrases.dropped, phrases.as_i_said, phrases.so_far, phrases.go_on)
-    when_ending = (phrases.still_there, phrases.farewell, phrases.opted_out, phrases.connecting, phrases.not_reached)
-    opening = () if agent.outbound else (agent.identity, agent.recording.phrase, agent.greeting)
-    return [text for text in (*opening, *phrases.fillers, *when_unwell, *when_resumed, *when_ending) if text]
+    agent: its variables filled in. Raises as `running_engines` does.
+    """
+    thinking = settings.thinking
+    async with AsyncExitStack() as stack:
+        models = await _language_models(settings, agent, ModelStore(settings.models), stack, asyncio.Event())
+        yield SturdyModel(models, thinking.first_token_s, thinking.next_token_s, thinking.write_within_s)
 
 
 async def _language_models(
-    settings: ThinkingSettings, agent: Agent, store: ModelStore, stack: AsyncExitStack, is_warm: asyncio.Event
+    all_settings: Settings, agent: Agent, store: ModelStore, stack: AsyncExitStack, is_warm: asyncio.Event
 ) -> list[LanguageModel]:
     """The language models that the settings name, the first to be asked first; `stack` ends them.
 
-    is_warm: set when all that is to be read before a call was read.
+    agent: its variables filled in;  is_warm: set when all that is to be read before a call was read.
     """
-    models: list[LanguageModel] = []
+    settings, models = all_settings.thinking, list[LanguageModel]()
 
-    def add(base_url: str, api_key: str, settings: ThinkingSettings, *, embedded: bool = False) -> None:
+    def made(base_url: str, api_key: str, settings: ThinkingSettings, *, embedded: bool = False) -> OpenAIModel:
         model = OpenAIModel(base_url, api_key, settings, embedded=embedded)
         stack.push_async_callback(model.close)
-        models.append(model)
+        return model
 
     if settings.base_url:
-        add(settings.base_url, settings.api_key.get_secret_value(), settings)
+        models.append(made(settings.base_url, settings.api_key.get_secret_value(), settings))
     if not settings.base_url or settings.fallback == "embedded":
         server = LlamaServer(store.path(_LANGUAGE_MODEL), settings)
         await server.start()
         stack.push_async_callback(server.stop)
-        warmer = _SlotWarmer(server, settings, agent)
-        stack.push_async_callback(warmer.close)
+        patient = settings.model_copy(update={"first_token_s": _WARM_UP_S})
+        reader = made(server.base_url, server.api_key, patient, embedded=True)
+        offers = Toolkit(all_settings.tool_secrets, settings).offers(agent, wall_clock())
+        warmer = SlotWarmer(reader, settings.slots, prompt_of(agent, offers).messages(()), offers_of(offers))
         await warmer.next_slot()  # enough for one caller, who may be waiting; the others are read meanwhile
         watch = asyncio.create_task(_warm_and_watch(server, warmer, is_warm), name="language model watch")
         stack.callback(watch.cancel)
-        add(server.base_url, server.api_key, settings, embedded=True)
+        models.append(made(server.base_url, server.api_key, settings, embedded=True))
     else:
         is_warm.set()
     if settings.fallback == "server":
         named = settings.model_copy(update={"model": settings.fallback_model or settings.model})
-        add(settings.fallback_base_url, settings.fallback_api_key.get_secret_value(), named)
+        models.append(made(settings.fallback_base_url, settings.fallback_api_key.get_secret_value(), named))
     return models
 
 
@@ -222,37 +213,7 @@ async def _warm_up(turn_model: TurnModel, transcribers: Sequence[Transcriber]) -
             log.warning("a transcriber fails at its warm-up", extra={"place": place, "why": str(failure)})
 
 
-class _SlotWarmer:
-    """Has every slot read what all prompts of this agent begin with, which in a call would take too long."""
-
-    def __init__(self, server: LlamaServer, settings: ThinkingSettings, agent: Agent) -> None:
-        patient = settings.model_copy(update={"first_token_s": _WARM_UP_S})
-        self._model = OpenAIModel(server.base_url, server.api_key, patient, embedded=True)
-        self._slots = settings.slots
-        self._messages = Prompt.of(agent).messages(())
-        self._warmed = 0
-
-    async def next_slot(self) -> None:
-        """Warm one slot. Raises EngineError."""
-        await self._model.read_ahead(self._messages, f"warm-up {self._warmed % self._slots}")
-        self._warmed += 1
-
-    async def rest(self) -> None:
-        """Warm those that are not warm yet."""
-        while self._warmed < self._slots:
-            await self.next_slot()
-
-    async def anew(self) -> None:
-        """Warm all of them, for the server has forgotten everything."""
-        self._warmed = 0
-        await self.rest()
-
-    async def close(self) -> None:
-        """Close idle connections."""
-        await self._model.close()
-
-
-async def _warm_and_watch(server: LlamaServer, warmer: _SlotWarmer, is_warm: asyncio.Event) -> None:
+async def _warm_and_watch(server: LlamaServer, warmer: SlotWarmer, is_warm: asyncio.Event) -> None:
     """Warm the slots that are left, then restart the server whenever it ends or hangs, until cancelled."""
     try:
         await warmer.rest()
@@ -326,6 +287,36 @@ def carrier_of(settings: Settings) -> Carrier | None:
 
 
 @asynccontextmanager
+async def summing_up(house: House, ledger: Ledger) -> AsyncIterator[None]:
+    """Have calls summed up once they are over, while the block runs."""
+    thinking = house.settings.thinking
+    afterwords = Afterwords(
+        ledger,
+        lambda: house.language_model,
+        AgentShelf(house.settings.agent.parent),
+        is_idle=house.is_idle,
+        budget_tokens=_AFTERWORD_TOKENS if thinking.base_url else thinking.context_tokens - _AFTERWORD_ASIDE,
+        now=house.now,
+    )
+    house.on_over = afterwords.over
+    async with _working(afterwords.run(), "afterwords"):
+        yield
+
+
+@asynccontextmanager
+async def _working(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    """Do this beside the block. That it fails is a bug, which is told at once and touches nothing else."""
+    working = asyncio.create_task(work, name=name)
+    working.add_done_callback(_mourn)
+    try:
+        yield
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+
+@asynccontextmanager
 async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> AsyncIterator[Office | None]:
     """The office at work while the block runs; None without a carrier.
 
@@ -343,20 +334,13 @@ async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> Asyn
     shelf = AgentShelf(house.settings.agent.parent)
     dialler = Dialler(outbound, ledger, carrier, carrier, _law_of(outbound), shelf, house.has_room, house.now)
     house.orders = office = Office(dialler, outbound.from_number, house.tell, house.settings.agent.stem, carrier)
-    working = asyncio.create_task(office.run(), name="office")
-    working.add_done_callback(_mourn)
-    try:
+    async with _working(office.run(), "office"):
         yield office
-    finally:
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
 
 
 def _mourn(working: asyncio.Task[None]) -> None:
-    """Tell at once when the office has failed, which is a bug: calls are answered, but none is placed any more."""
     if not working.cancelled() and (failure := working.exception()):
-        log.critical("no more calls are placed: the office has failed", exc_info=failure)
+        log.critical("the %s has failed; calls are answered as before", working.get_name(), exc_info=failure)
 
 
 def _law_of(settings: OutboundSettings) -> Law:

@@ -52,28 +52,37 @@ class CallBook:
         now: Callable[[], datetime] = wall_clock,
     ) -> None:
         self._keep = keep
-        self._call_id = call_id
+        self.call_id = call_id
         self._parties = parties
         self._noted = set(noted)
         self._now = now
+
+    @property
+    def their_number(self) -> str:
+        """The other side's, in E.164 form; empty when it is withheld."""
+        return self._parties.theirs if _E164.fullmatch(self._parties.theirs) else ""
+
+    def keep_left(self, what: str, text: str) -> None:
+        """Keep what the caller has left, as JSON text."""
+        self._keep(CallNoted(self.call_id, self._now(), what, text))
 
     def begin(self, agent: str, record: str) -> None:
         """The call is answered. record: the folder of its flight record."""
         direction: Direction = "outbound" if self._parties.order else "inbound"
         theirs, ours, order = self._parties.theirs, self._parties.ours, self._parties.order
-        self._keep(CallBegan(self._call_id, self._now(), direction, theirs, ours, agent, order, record))
+        self._keep(CallBegan(self.call_id, self._now(), direction, theirs, ours, agent, order, record))
 
     def note(self, what: Noted) -> None:
         """Something that may have to be proved later."""
         self._noted.add(what)
-        self._keep(CallNoted(self._call_id, self._now(), what))
-        if what == "opted out" and _E164.fullmatch(self._parties.theirs):
-            self._keep(Forbidden(self._parties.theirs, self._now(), "caller said so", self._call_id))
+        self._keep(CallNoted(self.call_id, self._now(), what))
+        if what == "opted out" and self.their_number:
+            self._keep(Forbidden(self.their_number, self._now(), "caller said so", self.call_id))
 
     def end(self, reason: str) -> str:
         """The call is over for us. Gives our word for how it went; reason: empty when the caller hung up."""
         outcome = _OUTCOMES.get(reason, "talked")
         if outcome == "talked" and self._parties.order and "a human answered" not in self._noted:
             outcome = "machine, no message" if "a machine answered" in self._noted else "no-answer"
-        self._keep(CallEnded(self._call_id, self._now(), outcome))
+        self._keep(CallEnded(self.call_id, self._now(), outcome))
         return outcome

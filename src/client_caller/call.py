@@ -1,10 +1,9 @@
 """ONE call on one line: feeds what happens into the conversation and performs what it answers.
 
-In:   a line, the engines, the agent, a conversation: a new one, or one whose line was lost.
+In:   a line, the engines, the agent's brief, a conversation: a new one, or one whose line was lost.
 Out:  a call held until it is over or its line is lost; its flight record and recording.
-Rule: the heart decides, this file obeys. It is the only place that sees all rooms, and starts all tasks of a call: five
-      in one TaskGroup, beside the coroutine that runs it and listens. Whatever happens goes through `_happen`, on the
-      event loop, one event at a time.
+Rule: the heart decides, this file obeys. It alone sees all rooms, and starts all tasks of a call: six in one TaskGroup,
+      beside the coroutine that runs it and listens. Whatever happens goes through `_happen`, one event at a time.
 """
 
 import asyncio
@@ -12,7 +11,6 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from client_caller.agent import Agent
 from client_caller.audio.frame import LINE_HZ
 from client_caller.conversation import actions as do
 from client_caller.conversation import events as ev
@@ -22,6 +20,7 @@ from client_caller.engines import Engines, EngineWork
 from client_caller.errors import EngineError, LineError, LineLost
 from client_caller.hearing.listener import Listener
 from client_caller.line.protocol import CallerAudio, Errand, KeyTone, Line, MarkReturned
+from client_caller.mind import Brief, Mind
 from client_caller.mouth import Mouth
 from client_caller.records.flight import FlightRecord, Plain
 from client_caller.records.recording import Recording
@@ -56,7 +55,7 @@ class Call:
         line: Line,
         engines: Engines,
         conversation: Conversation,
-        agent: Agent,
+        brief: Brief,
         settings: Settings,
         record: FlightRecord,
         recording: Recording,
@@ -69,7 +68,8 @@ class Call:
         self._conversation = conversation
         self._listener = Listener(engines.activity(), settings.hearing)
         self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s, marks=line.has_marks)
-        self._work = EngineWork(line.call_id, engines, agent, self._listener, self._happen, self._sound, self._fact)
+        self._work = EngineWork(line.call_id, engines, self._listener, self._happen, self._sound, self._fact)
+        self._mind = Mind(line.call_id, engines.language_model, brief, self._happen, self._fact)
         self._mouth = Mouth(line, self._playout, engines.fillers, recording, self._listener)
         self._note = note
         self._wake = asyncio.Event()
@@ -85,8 +85,7 @@ class Call:
         end: ev.Event = ev.LineLost()  # whatever happens but a hang-up: the call may go on on another line
         try:
             async with asyncio.TaskGroup() as tasks:
-                work = self._work
-                for task in (self._keep_time, work.find_words, work.judge_turns, work.think, work.speak):
+                for task in (self._keep_time, *self._work.tasks, *self._mind.tasks):
                     tasks.create_task(task(), name=f"{self._line.call_id} {task.__name__}")
                 self._happen(ev.LineResumed(self._line.back_from) if self._since else ev.CallAnswered())
                 await self._listen()
@@ -149,16 +148,17 @@ class Call:
         for action in actions:
             self._record.action(now, action)
             match action:
-                case do.Transcribe() | do.ScoreTurn() | do.StartReply() | do.ReadAhead() | do.Say():
+                case do.Transcribe() | do.ScoreTurn() | do.CloseTurn() | do.Say():
                     self._work.order(action)
-                case do.CloseTurn():
-                    self._listener.close_turn()
+                case do.StartReply() | do.ReadAhead() | do.RunTool():
+                    self._mind.order(action)
                 case do.PlayFiller(reply=reply, piece=piece, text=text):
                     if not self._mouth.interject(action):
                         self._work.order(do.Say(reply, piece, text))
                 case do.Release(reply=reply):
                     self._playout.release(reply)
                 case do.CancelReply(reply=reply):
+                    self._mind.cancel_reply()
                     self._work.cancel_reply()
                     self._playout.drop(reply)
                 case do.Hush():

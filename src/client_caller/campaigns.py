@@ -76,12 +76,16 @@ class Campaigns:
         self._dialler.wake()
         return campaign
 
-    async def promise_call_back(self, call_id: str, number: str, agent: str) -> None:
-        """Have a caller called back for whom there was no room, once. Raises ConfigError, LedgerFailed."""
+    async def promise_call_back(self, call_id: str, number: str, agent: str, at: datetime | None = None) -> None:
+        """Have a caller called back, once, not before `at`: there was no room for them, or they asked for it.
+
+        Raises ConfigError, LedgerFailed.
+        """
         now = self._dialler.now()
         campaign = Campaign(secrets.token_hex(8), CALL_BACK + call_id, agent, "informational", call_id, now)
+        contact = Contact(f"{campaign.id}-1", campaign.id, 1, number, "", {}, next_at=at)
         await self._ledger.add_consents([Consent(number, "call back", now, f"call {call_id}", "asked by calling us")])
-        await self._ledger.add_campaign(campaign, [Contact(f"{campaign.id}-1", campaign.id, 1, number, "", {})])
+        await self._ledger.add_campaign(campaign, [contact])
         self._dialler.wake()
 
     async def step(self) -> bool:

@@ -1,38 +1,32 @@
-"""What the models do for one call: four tasks that take orders out of mailboxes and report what came of them.
+"""What the ear and the voice do for one call: three tasks that take orders out of mailboxes, and report.
 
-In:   orders to decode, to judge, to answer and to say.     Out: events for the heart; speech for the playout.
+In:   orders to decode, to judge and to say.     Out: events for the heart; speech for the playout.
 Rule: an engine's failure becomes an event. What a withdrawn order still yields is not reported.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from client_caller.agent import Agent
-from client_caller.conversation.actions import ReadAhead, Say, ScoreTurn, StartReply, Transcribe, Turn
+from client_caller.conversation.actions import CloseTurn, Say, ScoreTurn, Transcribe
 from client_caller.conversation.events import (
-    Engine,
-    EngineFailed,
     Event,
-    ReplyEnded,
-    ReplyText,
     Transcript,
     TurnScored,
-    WordsScored,
 )
 from client_caller.errors import EngineError, EngineTimeout
 from client_caller.hearing.listener import Listener, TurnAudio
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
 from client_caller.mailbox import Mailbox
+from client_caller.reporting import Fact, Task, reporting
 from client_caller.speaking.fillers import Fillers
 from client_caller.speaking.protocol import Speech, Voice
-from client_caller.thinking.prompt import Prompt
 from client_caller.thinking.protocol import LanguageModel
-from client_caller.thinking.reply import reply_pieces
 
 log = logging.getLogger("client_caller.engines")
 
@@ -86,52 +80,49 @@ class EngineWork:
 
     happen: told of every event;  sound: given the speech of a piece as it is made, and None at its end;
     fact: told of what is worth recording, as `fact(name, **fields)`.
-    Run `find_words`, `judge_turns`, `think` and `speak` for as long as the call lasts.
+    Run its `tasks` for as long as the call lasts.
     """
 
     def __init__(
         self,
         call_id: str,
         engines: Engines,
-        agent: Agent,
         listener: Listener,
         happen: Callable[[Event], None],
         sound: Callable[[Say, Speech | None], None],
-        fact: Callable[..., None],
+        fact: Fact,
     ) -> None:
         self._to_decode: Mailbox[int] = Mailbox()
         self._to_judge: Mailbox[int] = Mailbox()
-        self._to_answer: Mailbox[StartReply | ReadAhead] = Mailbox()
         self._to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
         self.interims_dropped = 0
         self._decoding: TurnAudio | None = None
-        self._replying = False  # and not reading ahead, which is better finished than begun anew
-        self._call_id = call_id
         self._engines = engines
-        self._limits = agent.limits
-        self._prompt = Prompt.of(agent)
         self._listener = listener
         self._happen = happen
         self._sound = sound
         self._fact = fact
+        self._reporting = partial(reporting, call_id, happen, fact)
 
-    def order(self, action: Transcribe | ScoreTurn | StartReply | ReadAhead | Say) -> None:
-        """Have an engine do this. A reply takes the place of one that is being made."""
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is to be run beside the call."""
+        return self.find_words, self.judge_turns, self.speak
+
+    def order(self, action: Transcribe | ScoreTurn | CloseTurn | Say) -> None:
+        """Have an engine do this."""
         match action:
             case Transcribe(pause=pause):
                 self._decode(pause)
             case ScoreTurn(pause=pause):
                 self._to_judge.put(pause)
-            case StartReply() | ReadAhead():
-                if self._replying and isinstance(action, StartReply):
-                    self._to_answer.withdraw()
-                self._to_answer.put(action)
+            case CloseTurn():
+                self._listener.close_turn()
             case Say():
                 self._to_say.put(action)
 
     def cancel_reply(self) -> None:
-        """Make no more of the reply, neither words nor sound."""
-        self._to_answer.withdraw()
+        """Make no more of the reply's sound."""
         self._to_say.withdraw()
 
     def _decode(self, pause: int) -> None:
@@ -182,63 +173,26 @@ class EngineWork:
                     p_done = await self._engines.turn_model.p_done(self._listener.recent_audio(_JUDGED_S))
                     self._happen(TurnScored(pause, p_done))
 
-    async def think(self) -> None:
-        """Make the replies, and read ahead for them."""
-        await self._read(())  # what every prompt of this call begins with
-        while True:
-            async with self._to_answer.take() as order:
-                if isinstance(order, ReadAhead):
-                    await self._read(order.history)
-                else:
-                    self._replying = True
-                    try:
-                        await self._reply(order)
-                    finally:
-                        self._replying = False
-
-    async def _read(self, history: Sequence[Turn]) -> None:
-        with self._reporting("language model", 0):
-            p_end = await self._engines.language_model.read_ahead(self._prompt.messages(history), self._call_id)
-            if history and history[-1].speaker == "caller" and history[-1].text:
-                self._happen(WordsScored(history[-1].text, p_end))
-
-    async def _reply(self, order: StartReply) -> None:
-        with self._reporting("language model", order.reply):
-            pieces = reply_pieces(
-                self._engines.language_model,
-                self._prompt.messages(order.history),
-                self._call_id,
-                self._limits.max_reply_tokens,
-                self._limits.max_reply_sentences,
-                partial(self._fact, "first token", reply=order.reply),
-            )
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    self._happen(ReplyText(order.reply, piece))
-            self._happen(ReplyEnded(order.reply))
-
     async def speak(self) -> None:
         """Have the pieces spoken, in order."""
         while True:
             async with self._to_say.take() as say:
                 with self._reporting("voice", say.reply):
-                    begun = False
-                    async with aclosing(self._engines.voice.speak(say.text)) as speeches:
-                        while (speech := await _next_speech(speeches)) is not None:
-                            self._sound(say, speech)
-                            if not begun:
-                                begun = True
-                                self._fact("first audio", reply=say.reply, piece=say.piece)
+                    try:
+                        await self._speak(say)
+                    except EngineError:
+                        self._sound(say, None)  # no more of it will come, and the reply may do without
+                        raise
                     self._sound(say, None)
 
-    @contextmanager
-    def _reporting(self, engine: Engine, number: int) -> Iterator[None]:
-        try:
-            yield
-        except EngineError as failure:
-            self._fact("engine failed", what=str(failure))
-            log.warning("an engine failed", extra={"call": self._call_id, "engine": engine, "why": str(failure)})
-            self._happen(EngineFailed(engine, number))
+    async def _speak(self, say: Say) -> None:
+        begun = False
+        async with aclosing(self._engines.voice.speak(say.text)) as speeches:
+            while (speech := await _next_speech(speeches)) is not None:
+                self._sound(say, speech)
+                if not begun:
+                    begun = True
+                    self._fact("first audio", reply=say.reply, piece=say.piece)
 
 
 async def _next_speech(speeches: AsyncGenerator[Speech, None]) -> Speech | None:

@@ -16,7 +16,8 @@
       ToolFailed             a tool did not do what it was called for; the language model is told
       LocalProtocolError     our own bug: an event the conversation must never see
 
-Engines' errors are translated where they occur, in the leaf. Nothing catches `Exception` but the rim of a process.
+Engines' errors are translated where they occur, in the leaf. Nothing catches `Exception` but the rim of a process, and
+the rim around tools, which run code of the operator's.
 `tests/test_errors.py` holds this drawing against the classes.
 """
 

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
 
 from client_caller.agent import Agent, answering
 from client_caller.book import LOST, TRANSFERRED, CallBook, Keep, wall_clock
+from client_caller.briefing import brief_of
 from client_caller.call import Call
 from client_caller.conversation import events as ev
-from client_caller.conversation.actions import Transfer
+from client_caller.conversation.actions import Transfer, Turn
 from client_caller.conversation.events import HungUp
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.transitions import Phase
@@ -35,11 +37,14 @@ from client_caller.line.protocol import (
     StateReached,
 )
 from client_caller.manner import manner_of
+from client_caller.mind import Brief
 from client_caller.records.flight import FlightRecord, Header
 from client_caller.records.journal import find_journal
 from client_caller.records.recording import Recording
 from client_caller.resumption import gap_s, resume_call
 from client_caller.settings import Settings
+from client_caller.thinking.protocol import LanguageModel
+from client_caller.toolkit import Toolkit
 
 log = logging.getLogger("client_caller.house")
 
@@ -70,11 +75,16 @@ class Orders(Protocol):
     def may_be_recorded(self, call_id: str) -> None:
         """A call may be recorded from now on; have the carrier do so, too."""
 
+    def call_back(self, call_id: str, number: str, at: datetime | None) -> None:
+        """Have the other side of a call called back, not before `at`; returns at once."""
+
 
 class House:
     """Where calls are answered. It is the desk of every line. Without engines it takes no lines yet.
 
-    keep: the ledger's;  orders: None when we place no calls;  now: the wall clock, UTC.
+    keep: the ledger's;  orders: None when we place no calls;  now: the wall clock, UTC;  toolkit: makes the tools.
+    on_over: told of every call that is over, with its agent and the folder of its record.
+    Raises ConfigError when the agent's tools cannot be had.
     """
 
     def __init__(
@@ -85,12 +95,16 @@ class House:
         keep: Keep = lambda entry: None,
         orders: Orders | None = None,
         now: Callable[[], datetime] = wall_clock,
+        toolkit: Toolkit | None = None,
     ) -> None:
         self.settings = settings
         self.agent = agent
         self._answering = answering(agent)
         self.orders = orders
         self.now = now
+        self.on_over: Callable[[str, Agent, Path], None] = lambda call_id, agent, folder: None
+        self._toolkit = toolkit or Toolkit(settings.tool_secrets, settings.thinking)
+        self._toolkit.offers(self._answering, now())  # what is wrong with them is known before the first call
         self._keep = keep
         self._engines = engines
         self._lines: dict[str, Line] = {}  # of running calls, by call
@@ -115,6 +129,15 @@ class House:
         if self._is_leaving:
             return _NEXT_PROCESS_S
         return _LOADING_S if self._engines is None else 0
+
+    @property
+    def language_model(self) -> LanguageModel | None:
+        """What thinks in all calls; None while it is loaded."""
+        return self._engines.language_model if self._engines else None
+
+    def is_idle(self) -> bool:
+        """Whether no call runs."""
+        return not self._lines
 
     def has_room(self, promised: int = 0) -> bool:
         """Whether one more call can be held now, beside those running and those promised."""
@@ -216,26 +239,31 @@ class House:
             resumed.record.close()
             resumed.recording.close(resumed.since)
             await line.hang_up()
-            self._keep_outcome(line, self._book_of(line, resumed.noted), resumed.ended)
+            book, folder = self._book_of(line, resumed.noted), resumed.record.folder
+            self._keep_outcome(line, book, self._agent_of(line), folder, resumed.ended)
         else:
             log.info("a call goes on", extra={"call": line.call_id, "at_s": round(resumed.since, 1)})
             book = self._book_of(line, resumed.noted)
+            brief = self._brief(self._agent_of(line), book, resumed.told)
             old = resumed.conversation, resumed.record, resumed.recording
-            await self._run(line, self._agent_of(line), book, *old, resumed.since)
+            await self._run(line, brief, book, *old, resumed.since)
 
     async def _new_call(self, line: Line, began: datetime) -> None:
-        agent, outbound = self._agent_of(line), bool(line.parties.order)
+        agent, outbound, book = self._agent_of(line), bool(line.parties.order), self._book_of(line)
+        brief = self._brief(agent, book)
         folder = self.settings.records.folder / f"{began:%Y%m%dT%H%M%S%f}-{line.call_id}"
-        manner = manner_of(agent, self.settings, outbound=outbound)
+        manner = manner_of(agent, self.settings, brief.toolbox, outbound=outbound)
         header = Header(line.call_id, f"{began:%Y-%m-%dT%H:%M:%SZ}", agent.name, asdict(manner))
         record = FlightRecord(folder / "record.jsonl", header)
         begun = partial(self._have_recorded, line.call_id)
         recording = Recording(folder / "call.wav" if self.settings.records.audio else None, begun)
         if not line.has_marks:
             record.fact(0.0, "this carrier returns no marks: what was heard is told by the clock")
-        book = self._book_of(line)
         book.begin(agent.name, str(folder))
-        await self._run(line, agent, book, Conversation(manner), record, recording)
+        await self._run(line, brief, book, Conversation(manner), record, recording)
+
+    def _brief(self, agent: Agent, book: CallBook, told: Sequence[Turn] = ()) -> Brief:
+        return brief_of(agent, book, self._toolkit, self.orders, self.now, self.settings.thinking, told)
 
     def _have_recorded(self, call_id: str) -> None:
         if self.settings.records.carrier and self.orders:
@@ -256,7 +284,7 @@ class House:
     async def _run(
         self,
         line: Line,
-        agent: Agent,
+        brief: Brief,
         book: CallBook,
         heart: Conversation,
         record: FlightRecord,
@@ -264,29 +292,30 @@ class House:
         since: float = 0.0,
     ) -> None:
         assert self._engines is not None  # otherwise no line is taken
-        engines = await self._engines.speaking_as(agent)
-        call = Call(line, engines, heart, agent, self.settings, record, recording, since, book.note)
+        engines = await self._engines.speaking_as(brief.agent)
+        call = Call(line, engines, heart, brief, self.settings, record, recording, since, book.note)
         self._calls[line.call_id] = call
         try:
             await call.run()
         finally:
             del self._calls[line.call_id]
-            self._conclude(line, book, call)
+            self._conclude(line, call, partial(self._keep_outcome, line, book, brief.agent, record.folder))
 
-    def _conclude(self, line: Line, book: CallBook, call: Call) -> None:
+    def _conclude(self, line: Line, call: Call, keep_outcome: Callable[[str], None]) -> None:
         """Keep how the call went; if it may go on on another line, once it is known that it does not."""
         if call.ended is not None:
-            self._keep_outcome(line, book, call.ended)
+            keep_outcome(call.ended)
             return
         if len(self._away) == _AWAY:
             del self._away[next(iter(self._away))]
         reason = TRANSFERRED if isinstance(call.errand, Transfer) else LOST
-        self._away[line.call_id] = partial(self._keep_outcome, line, book, reason)
+        self._away[line.call_id] = partial(keep_outcome, reason)
         if line.call_id in self._over:
             self._give_up(line.call_id)
 
-    def _keep_outcome(self, line: Line, book: CallBook, reason: str) -> None:
+    def _keep_outcome(self, line: Line, book: CallBook, agent: Agent, folder: Path, reason: str) -> None:
         outcome = book.end(reason)
+        self.on_over(line.call_id, agent, folder)
         if self.orders and line.parties.order:
             self.orders.ended(line.parties.order, outcome)
 

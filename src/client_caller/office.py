@@ -61,7 +61,7 @@ class Office:
         self._from = from_number
         self._tell = tell
         self._answering = answering
-        self._call_backs: deque[CallBackWanted] = deque(maxlen=_CALL_BACKS)
+        self._call_backs: deque[tuple[str, str, datetime | None]] = deque(maxlen=_CALL_BACKS)
 
     # For the house: whose calls are ours.
 
@@ -72,9 +72,13 @@ class Office:
     def hear_of(self, news: News) -> None:
         """Take note of what the carrier tells."""
         if isinstance(news, CallBackWanted):
-            self._call_backs.append(news)
-            self._dialler.wake()
+            self.call_back(news.call_id, news.parties.theirs, None)
         self._dialler.hear_of(news)
+
+    def call_back(self, call_id: str, number: str, at: datetime | None) -> None:
+        """Have the other side of a call called back, not before `at`; returns at once."""
+        self._call_backs.append((call_id, number, at))
+        self._dialler.wake()
 
     def ended(self, order_id: str, outcome: str) -> None:
         """A call was held, and this is how it went."""
@@ -242,12 +246,11 @@ class Office:
 
     async def _note_call_backs(self) -> None:
         while self._call_backs:
-            wanted = self._call_backs[0]
+            call_id, theirs, at = self._call_backs[0]
             try:
-                number = parse_number(wanted.parties.theirs, None)
-                await self._campaigns.promise_call_back(wanted.call_id, number, self._answering)
+                await self._campaigns.promise_call_back(call_id, parse_number(theirs, None), self._answering, at)
             except LedgerFailed:
                 raise
             except ClientCallerError as wrong:
-                log.warning("a promised call back cannot be made", extra={"call": wanted.call_id, "why": str(wrong)})
+                log.warning("a promised call back cannot be made", extra={"call": call_id, "why": str(wrong)})
             self._call_backs.popleft()

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from client_caller.conversation.actions import Action, HangUp
+from client_caller.conversation.actions import Action, HangUp, Remember, Turn
 from client_caller.conversation.events import LineLost
 from client_caller.conversation.machine import Conversation
 from client_caller.conversation.policy import Manner
@@ -52,14 +52,18 @@ _UNFIT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A call to go on with. since: the call time of now, in seconds;  noted: what the ledger was told of it;
-    ended: the reason for which it was just being hung up, if it was."""
+    """A call to go on with.
+
+    since: the call time of now, in seconds;  noted: what the ledger was told of it;  told: what its tools have told;
+    ended: the reason for which it was just being hung up, if it was.
+    """
 
     conversation: Conversation
     record: FlightRecord
     recording: Recording
     since: float
     noted: Sequence[str] = ()
+    told: Sequence[Turn] = ()
     ended: str = ""
 
 
@@ -85,7 +89,9 @@ async def resume_call(records: Path, call_id: str, now: datetime, *, audio: bool
     if journal.may_record:
         recording.go_on(since)
     ended = next((action.reason for action in unwritten if isinstance(action, HangUp)), "")
-    return Resumption(heart, record, recording, since, journal.noted, ended)
+    late = [action.turn for action in (*unwritten, *lost) if isinstance(action, Remember)]
+    told = [turn for turn in (*journal.remembered, *late) if turn.speaker == "tool"]
+    return Resumption(heart, record, recording, since, journal.noted, told, ended)
 
 
 def gap_s(journal: Journal, now: datetime) -> float:

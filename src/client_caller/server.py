@@ -20,12 +20,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from client_caller.agent import Agent, load_agent
-from client_caller.app import carrier_of, check_carrier, furnished, staffed, web_app
+from client_caller.app import carrier_of, check_carrier, furnished, staffed, summing_up, web_app
 from client_caller.errors import ConfigError
 from client_caller.house import House
 from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
 from client_caller.settings import Settings
+from client_caller.toolkit import Toolkit
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -70,11 +71,14 @@ async def _serve(
     async with AsyncExitStack() as stack:
         ledger = open_ledger(settings.ledger.url.get_secret_value())
         stack.push_async_callback(ledger.close)
-        house = House(settings, agent, keep=ledger.note)
+        toolkit = Toolkit(settings.tool_secrets, settings.thinking)
+        stack.push_async_callback(toolkit.close)
+        house = House(settings, agent, keep=ledger.note, toolkit=toolkit)
         carrier = carrier_of(settings)
         if carrier:
             stack.push_async_callback(carrier.close)
         office = await stack.enter_async_context(staffed(house, ledger, carrier))
+        await stack.enter_async_context(summing_up(house, ledger))
         server = _web_server(settings, web_app(house, office, carrier, insecure=insecure))
 
         def announce() -> None:

@@ -17,7 +17,7 @@ from client_caller.ledger.entries import Forbidden
 from client_caller.settings import ServerSettings, Settings
 from outbound_calls import ADA, AGENTS, NOON
 
-CLINIC = str(AGENTS / "clinic.toml")
+CLINIC = str(AGENTS / "appointment_reminder.toml")
 WANTED = (ADA, "--agent", CLINIC, "--var", "name=Ada", "--var", "day=Tuesday", "--consent", "asked at the desk")
 
 command = typer.Typer()
@@ -87,7 +87,10 @@ def test_the_law_is_told_as_a_sentence(desk: Desk) -> None:
         (["--var", "Ada"], r"--var must be NAME=VALUE, as in --var name=Ada \(it is 'Ada'\)"),
         (["--var", "=Ada"], "--var must be NAME=VALUE"),
         (["--var", "name=Ada", "--var", "name=Ben"], "--var name is given twice"),
-        (["--agent", "nowhere/clinic.toml"], r"nowhere/clinic\.toml cannot be read \(No such file"),
+        (
+            ["--agent", "nowhere/appointment_reminder.toml"],
+            r"nowhere/appointment_reminder\.toml cannot be read \(No such file",
+        ),
     ],
 )
 def test_mistakes_on_the_command_line_are_told_before_a_server_is_asked(words: list[str], says: str) -> None:
@@ -103,20 +106,22 @@ def test_a_value_may_hold_an_equals_sign() -> None:
 
 
 def test_an_agent_file_that_is_not_the_servers_is_refused(desk: Desk, tmp_path: Path) -> None:
-    other = tmp_path / "elsewhere" / "clinic.toml"
+    other = tmp_path / "elsewhere" / "appointment_reminder.toml"
     other.parent.mkdir()
     other.write_text(Path(CLINIC).read_text() + "\n# changed\n")
-    with pytest.raises(ConfigError, match=r"another than the server's .*agents/clinic\.toml: give that one, or copy"):
+    with pytest.raises(
+        ConfigError, match=r"another than the server's .*agents/appointment_reminder\.toml: give that one, or copy"
+    ):
         run(command, desk.reach, ADA, "--agent", str(other), *WANTED[3:])
     shutil.copy(CLINIC, other)
     assert run(command, desk.reach, ADA, "--agent", str(other), *WANTED[3:], "--no-wait")[0] == 0
 
 
 def test_an_agent_may_be_named_as_the_server_has_it(desk: Desk) -> None:
-    assert agent_named("clinic") == {"agent": "clinic"}
+    assert agent_named("appointment_reminder") == {"agent": "appointment_reminder"}
     assert agent_named("") == {"agent": ""}
-    assert agent_named(CLINIC)["agent"] == "clinic"
-    assert run(command, desk.reach, ADA, "--agent", "clinic", *WANTED[3:], "--no-wait")[0] == 0
+    assert agent_named(CLINIC)["agent"] == "appointment_reminder"
+    assert run(command, desk.reach, ADA, "--agent", "appointment_reminder", *WANTED[3:], "--no-wait")[0] == 0
 
 
 def refused(status: int = 500, **told: Any) -> Any:

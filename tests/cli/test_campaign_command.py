@@ -11,7 +11,7 @@ from client_caller.cli import campaign
 from client_caller.errors import ConfigError
 from outbound_calls import ADA, AGENTS, BEN, Operator
 
-CLINIC = str(AGENTS / "clinic.toml")
+CLINIC = str(AGENTS / "appointment_reminder.toml")
 CSV = f"number,name,day\n{ADA},Ada,Tuesday\n{BEN},Ben,Friday\n"
 
 

@@ -25,7 +25,7 @@ from client_caller.records.flight import DeadlineEntry, EventEntry, read_record
 from client_caller.speaking.fillers import rendered
 from client_caller.speaking.tone import ToneVoice
 from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyTurnModel, SturdyVoice, sturdy_activity
-from client_caller.thinking.protocol import LanguageModel, Message
+from client_caller.thinking.protocol import LanguageModel, Message, ToolCall, ToolOffer
 from client_caller.thinking.scripted import ScriptedModel
 from virtual import run
 
@@ -49,9 +49,12 @@ class RepliesOf:
     def __init__(self, replies: LanguageModel, reads: LanguageModel) -> None:
         self._replies = replies
         self.read_ahead = reads.read_ahead
+        self.write = reads.write
 
-    async def stream(self, messages: Sequence[Message], call_id: str, max_tokens: int) -> AsyncGenerator[str, None]:
-        async with aclosing(self._replies.stream(messages, call_id, max_tokens)) as fragments:
+    async def stream(
+        self, messages: Sequence[Message], call_id: str, max_tokens: int, tools: Sequence[ToolOffer] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        async with aclosing(self._replies.stream(messages, call_id, max_tokens, tools)) as fragments:
             async for fragment in fragments:
                 yield fragment
 

@@ -74,6 +74,6 @@ def test_words_that_espeak_announces_as_one_share_its_time_by_their_letters() ->
 def test_a_letter_a_is_no_article() -> None:
     voice = EspeakVoice("en-us", 165, 50)
     letter, spelled = map(samples_of, speak(voice, "Take option A, please.", "Take option eh, please."))
-    np.testing.assert_array_equal(letter, spelled)
+    assert abs(len(letter) - len(spelled)) < 100  # samples; the same text twice differs by one or two
     article, letter = map(samples_of, speak(voice, "A dog barks.", "Eh dog barks."))
-    assert len(article) != len(letter)
+    assert abs(len(article) - len(letter)) > 300

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from client_caller import app as composition_root
-from client_caller.agents import sha256_of
+from client_caller.agent.shelf import sha256_of
 from client_caller.errors import ConfigError, LocalProtocolError
 from client_caller.ledger.database import LedgerFailed
 from client_caller.ledger.entries import CallBegan, CallNoted, Forbidden
@@ -121,8 +121,12 @@ def ask(office: Any, method: str, path: str, headers: Mapping[str, str] = HEADER
 NOW_TEXT = "2026-05-01T10:00:00+02:00"
 ROUTES: list[tuple[str, str, Any, tuple[Any, ...], Any, int]] = [
     (
-        *("POST", "/api/calls", {"to": ADA, "agent": "clinic", "vars": VARS, "consent": "form", "region": "US"}),
-        *(("call", ADA, "clinic", VARS, "form", "US"), "o-1", 202),
+        *(
+            "POST",
+            "/api/calls",
+            {"to": ADA, "agent": "appointment_reminder", "vars": VARS, "consent": "form", "region": "US"},
+        ),
+        *(("call", ADA, "appointment_reminder", VARS, "form", "US"), "o-1", 202),
     ),
     ("GET", "/api/orders/o-1", None, ("order", "o-1"), {"order": "o-1"}, 200),
     ("GET", "/api/calls", None, ("calls", 50, None), [], 200),
@@ -136,8 +140,12 @@ ROUTES: list[tuple[str, str, Any, tuple[Any, ...], Any, int]] = [
     ("POST", "/api/calls/CA1/keys", {"keys": "12#w*"}, ("press", "CA1", "12#w*"), True, 202),
     ("POST", "/api/calls/CA1/hang-up", {}, ("hang_up", "CA1", "the operator ended it"), True, 202),
     (
-        *("POST", "/api/campaigns", {"name": "june", "csv": "number\n", "agent": "clinic", "max_at_once": 3}),
-        *(("start_campaign", "june", "number\n", "clinic", None, None, 3), {"campaign": "c"}, 202),
+        *(
+            "POST",
+            "/api/campaigns",
+            {"name": "june", "csv": "number\n", "agent": "appointment_reminder", "max_at_once": 3},
+        ),
+        *(("start_campaign", "june", "number\n", "appointment_reminder", None, None, 3), {"campaign": "c"}, 202),
     ),
     ("GET", "/api/campaigns", None, ("campaigns",), [{"campaign": "c"}], 200),
     ("GET", "/api/campaigns/c", None, ("campaign", "c"), {"campaign": "c"}, 200),
@@ -330,9 +338,9 @@ def test_the_agent_is_checked_before_anything_is_ordered() -> None:
     office = RecordingOffice(check_agent=ConfigError("another file"))
     digest = "0" * 64
     for path, body in (("/api/calls", {"to": ADA}), ("/api/campaigns", {"name": "june", "csv": "number"})):
-        told = ask(office, "POST", path, json=body | {"agent": "clinic", "agent_sha256": digest})
+        told = ask(office, "POST", path, json=body | {"agent": "appointment_reminder", "agent_sha256": digest})
         assert (told.status_code, told.json()) == (422, {"detail": "another file"})
-    assert office.asked == [("check_agent", "clinic", digest)] * 2
+    assert office.asked == [("check_agent", "appointment_reminder", digest)] * 2
 
 
 def test_a_server_that_places_no_calls_says_what_to_set() -> None:
@@ -365,12 +373,14 @@ def play(scene: Scene, folder: Path) -> None:
 
 
 def wanted(**changes: Any) -> dict[str, Any]:
-    return {"to": ADA, "agent": "clinic", "vars": VARS, "consent": "asked for it at the desk"} | changes
+    return {"to": ADA, "agent": "appointment_reminder", "vars": VARS, "consent": "asked for it at the desk"} | changes
 
 
 def test_a_call_is_ordered_dialled_and_told_to_its_end(tmp_path: Path) -> None:
     async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
-        told = await client.post("/api/calls", json=wanted(agent_sha256=sha256_of(AGENTS / "clinic.toml")))
+        told = await client.post(
+            "/api/calls", json=wanted(agent_sha256=sha256_of(AGENTS / "appointment_reminder.toml"))
+        )
         order = told.json()["order"]
         await asyncio.sleep(0.1)
         operator.reach("CA1", "in-progress")
@@ -394,7 +404,7 @@ def test_a_call_is_ordered_dialled_and_told_to_its_end(tmp_path: Path) -> None:
         ({"consent": ""}, 409, "consent"),
         ({"vars": {"name": "Ada"}}, 422, "{day}"),
         ({"agent": "nobody"}, 422, "there is no agent 'nobody'"),
-        ({"agent": "../clinic"}, 422, "there is no agent"),
+        ({"agent": "../appointment_reminder"}, 422, "there is no agent"),
         ({"agent": "receptionist"}, 422, "[outbound]"),
         ({"agent_sha256": "0" * 64}, 422, "is another than the server's"),
     ],
@@ -474,7 +484,7 @@ def test_a_campaign_is_started_stopped_and_gone_on_with(tmp_path: Path) -> None:
     async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
         await operator.agree(ADA, BEN)
         csv = f"number,name,day\n{ADA},Ada,Tuesday\n{BEN},Ben,Friday\n"
-        told = await client.post("/api/campaigns", json={"name": "june", "csv": csv, "agent": "clinic"})
+        told = await client.post("/api/campaigns", json={"name": "june", "csv": csv, "agent": "appointment_reminder"})
         assert told.status_code == 202
         campaign = told.json()["campaign"]
         assert (await client.post(f"/api/campaigns/{campaign}/stop", json={})).json()["state"] == "stopped"
@@ -487,7 +497,9 @@ def test_a_campaign_is_started_stopped_and_gone_on_with(tmp_path: Path) -> None:
 def test_every_mistake_of_a_list_is_told_by_its_line(tmp_path: Path) -> None:
     async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
         csv = f"number,name,day\n12,Ada,Tuesday\n{BEN},,Friday\n{ADA},Ada\n"
-        told = await client.post("/api/campaigns", json={"name": "june.csv", "csv": csv, "agent": "clinic"})
+        told = await client.post(
+            "/api/campaigns", json={"name": "june.csv", "csv": csv, "agent": "appointment_reminder"}
+        )
         assert told.status_code == 422
         lines = told.json()["detail"].splitlines()
         assert [line.partition(":")[0] for line in lines] == ["june.csv, line 2", "june.csv, line 4"]

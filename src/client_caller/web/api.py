@@ -6,11 +6,11 @@ Out:  plain data, its times as in ISO 8601; or {"detail": a sentence that says w
 Rule: without the key nothing of a request is looked at, and nothing tells what there is. Nothing is logged here, and no
       answer repeats what it was sent. How things are done is the office's business.
 
-    POST /api/calls {"to": "+15550100001", "agent": "clinic", "vars": {"name": "Ada"}, "consent": "asked for it"}
+    POST /api/calls {"to": "+15550100001", "agent": "reminder", "vars": {"name": "Ada"}, "consent": "asked for it"}
     GET  /api/orders/{order}             how an order stands
     GET  /api/calls?limit=20&before=ID   calls, the newest first        GET /api/calls/{call}    all that can be proved
     POST /api/calls/{call}/transfer {"to": "+1…", "briefing": "…"}      …/keys {"keys": "12#"}   …/hang-up {}
-    POST /api/campaigns {"name": "june", "agent": "clinic", "csv": "number,name\\n…"}
+    POST /api/campaigns {"name": "june", "agent": "reminder", "csv": "number,name\\n…"}
     GET  /api/campaigns                  GET /api/campaigns/{campaign}  POST …/stop              POST …/start
     GET  /api/do-not-call                POST /api/do-not-call {"numbers": ["+1…"]}
     POST /api/consents {"number": "+1…", "kind": "informational", "source": "…", "text": "…", "given_at": "…"}
