@@ -32,6 +32,7 @@ from client_caller.records.replay import replay
 from client_caller.settings import HearingSettings, Settings
 from client_caller.speaking.tone import ToneVoice, tone
 from client_caller.thinking.scripted import ScriptedModel
+from client_caller.tools.toolbox import Toolbox
 
 WORD_S = 0.2
 """How long the agent's voice sounds each word."""
@@ -206,13 +207,15 @@ class Opened:
         agent: Agent = AGENT,
         heart: Any = None,
         settings: Settings = SETTINGS,
+        toolbox: Toolbox | None = None,
     ) -> None:
-        manner = manner_of(agent, settings)
+        brief = Brief(agent, toolbox) if toolbox else Brief(agent)
+        manner = manner_of(agent, settings, toolbox)
         self.path, self.wav = folder / "record.jsonl", folder / "call.wav"
         self.record = FlightRecord(self.path, Header("simulated", "2026-11-23T12:00:00Z", agent.name, asdict(manner)))
         self.recording = Recording(self.wav)
         heart = heart or Conversation(manner)
-        self.call = Call(line, engines, heart, Brief(agent), settings, self.record, self.recording)
+        self.call = Call(line, engines, heart, brief, settings, self.record, self.recording)
 
     def check_closed(self) -> None:
         """The files are whole, and nothing more gets into them."""
@@ -233,14 +236,15 @@ async def hold(
     line: SimulatedLine | None = None,
     agent: Agent = AGENT,
     settings: Settings = SETTINGS,
+    toolbox: Toolbox | None = None,
 ) -> HeldCall:
-    """Hold a call to its end; the caller hangs up after the script, if nobody did before.
+    """Hold a call to its end; the caller hangs up after the script, if nobody did before. toolbox: None for no tools.
 
     Every call is then looked at for what it left: no task, no stream, no open file, and a record that replays.
     """
     before = asyncio.all_tasks()
     caller = Caller(line or SimulatedLine())
-    opened = Opened(folder, caller.line, engines, agent, settings=settings)
+    opened = Opened(folder, caller.line, engines, agent, settings=settings, toolbox=toolbox)
     running = asyncio.create_task(opened.call.run())
     ended: list[float] = []
     running.add_done_callback(lambda _: ended.append(caller.now))

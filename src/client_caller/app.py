@@ -294,7 +294,7 @@ async def summing_up(house: House, ledger: Ledger) -> AsyncIterator[None]:
         ledger,
         lambda: house.language_model,
         AgentShelf(house.settings.agent.parent),
-        is_idle=house.is_idle,
+        is_idle=(lambda: True) if thinking.base_url else house.is_idle,  # the embedded model shares our processor
         budget_tokens=_AFTERWORD_TOKENS if thinking.base_url else thinking.context_tokens - _AFTERWORD_ASIDE,
         now=house.now,
     )

@@ -20,6 +20,9 @@ _LATEST: Final = timedelta(days=60)
 class CallsBack(Protocol):
     """Who calls back."""
 
+    def can_call_back(self) -> bool:
+        """Whether anybody could be."""
+
     def call_back(self, call_id: str, number: str, at: datetime | None) -> None:
         """Have this number called back, not before `at`; returns at once."""
 
@@ -44,9 +47,10 @@ class CallDesk:
         when = self._instant(at) if at else None
         self._book.keep_left("a call back was asked for", _text(at=at, number=number, about=about))
         own = self._book.their_number
-        if self._calls_back is None or not own or number not in ("", own):
+        back = self._calls_back
+        if back is None or not own or number not in ("", own) or not back.can_call_back():
             return "A colleague was told to call back. Do not promise a time."
-        self._calls_back.call_back(self._book.call_id, own, when)
+        back.call_back(self._book.call_id, own, when)
         return f"They will be called back, {'not before ' + at if at else 'as soon as possible'}."
 
     def _instant(self, at: str) -> datetime:

@@ -75,6 +75,9 @@ class Orders(Protocol):
     def may_be_recorded(self, call_id: str) -> None:
         """A call may be recorded from now on; have the carrier do so, too."""
 
+    def can_call_back(self) -> bool:
+        """Whether the agent that answers could call somebody back."""
+
     def call_back(self, call_id: str, number: str, at: datetime | None) -> None:
         """Have the other side of a call called back, not before `at`; returns at once."""
 

@@ -114,7 +114,7 @@ class Mind:
         if isinstance(action, RunTool):
             if self._summing:  # nobody waits for that; it is due again after the next reply
                 self._errands.withdraw()
-                self._condensing = False
+                self._summing = self._condensing = False
             self._errands.put(action)
             return
         if self._replying and isinstance(action, StartReply):

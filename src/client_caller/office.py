@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from client_caller.agent import Agent
+from client_caller.agent import Agent, filled
 from client_caller.campaigns import CALL_BACK, Campaigns
 from client_caller.conversation import events as ev
 from client_caller.dialler import Dialler
@@ -74,6 +74,16 @@ class Office:
         if isinstance(news, CallBackWanted):
             self.call_back(news.call_id, news.parties.theirs, None)
         self._dialler.hear_of(news)
+
+    def can_call_back(self) -> bool:
+        """Whether the agent that answers could call somebody back: it has the words, and we a number to call from."""
+        try:
+            self._check_that_we_call()
+            filled(self._dialler.agents.for_calling(self._answering), {}, outbound=True)
+        except ClientCallerError as wrong:
+            log.warning("nobody can be called back", extra={"why": str(wrong)})
+            return False
+        return True
 
     def call_back(self, call_id: str, number: str, at: datetime | None) -> None:
         """Have the other side of a call called back, not before `at`; returns at once."""

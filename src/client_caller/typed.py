@@ -33,7 +33,7 @@ class Happened:
     """One thing that a caller, or who looks on, learns of.
 
     kind: "said" by the agent; a "tool" was called, or has "told" something; "noted" for ever; the call is "left" to the
-    carrier, for a transfer or for keys; it is "over"; an engine "failed";
+    carrier, for a transfer, or for keys and until they are pressed; it is "over"; an engine "failed";
     text: the words, the result, what was noted, the briefing of a transfer, the reason;
     name: of the tool, or "transfer" or "keys";  arguments: of the tool, JSON text; or the number, or the keys.
     """
@@ -70,7 +70,7 @@ class TypedCall:
 
     @property
     def is_left(self) -> bool:
-        """Whether the call is with the carrier, and may come back."""
+        """Whether the caller was put through to somebody, and may come back."""
         return self._heart.phase is Phase.RESUMING
 
     async def begin(self) -> None:
@@ -104,7 +104,7 @@ class TypedCall:
         await self._settle()
 
     async def come_back(self, why: str = "no-answer") -> None:
-        """Nobody took the transfer, or the keys are pressed: the caller is with the agent again."""
+        """Nobody took the transfer: the caller is with the agent again."""
         if self.is_left:
             self._happen(ev.LineResumed(why))
         await self._settle()
@@ -181,6 +181,7 @@ class TypedCall:
                     self._tell(Happened("noted", what))
                 case do.SendKeys(keys=keys):
                     self._tell(Happened("left", "", "keys", keys))
+                    self._events.append(ev.LineResumed("keys"))
                 case do.Transfer(to=to, briefing=briefing):
                     self._tell(Happened("left", briefing, "transfer", to))
                 case do.HangUp(reason=reason):

@@ -43,7 +43,19 @@ def fail(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_help_names_every_command() -> None:
     code, said = run("--help")
     assert code == 0
-    for command in ("serve", "call", "campaign", "numbers", "demo", "replay", "doctor", "settings", "models", "agents"):
+    for command in (
+        "serve",
+        "call",
+        "chat",
+        "campaign",
+        "numbers",
+        "demo",
+        "replay",
+        "doctor",
+        "settings",
+        "models",
+        "agents",
+    ):
         assert command in said
 
 

@@ -131,6 +131,8 @@ class World:
         self.take(self.conversation.handle(event, self.now))
         if self.conversation.phase not in (Phase.THINKING, Phase.SPEAKING):
             self.quiet_since = self.now  # who had the floor since, or a fresh line, waits anew
+        if self.conversation.phase is Phase.RESUMING:
+            self.speaking = self.hushed = False  # a fresh line has fresh ears
 
     def pass_time(self, seconds: float) -> None:
         until = self.now + seconds

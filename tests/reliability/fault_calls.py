@@ -33,6 +33,10 @@ HERE = Path(__file__).parent
 PATIENCE_S = 9.0
 """How long the caller waits after the question."""
 
+BRIDGE = "I am asking the office."
+CANNOT = "I cannot find that out."
+"""What is said of a tool that takes its time, and of one that fails."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unwell:
@@ -76,7 +80,7 @@ async def unwell_engines(unwell: Sequence[Unwell], agent: Agent = AGENT) -> Engi
         if fault.engine == "language model":
             broken = RepliesOf(broken, sound)
         kinds[fault.engine] = [broken, sound] if fault.has_second else [broken]
-    phrases = (*agent.phrases.fillers, agent.phrases.trouble, agent.phrases.offer)
+    phrases = (*agent.phrases.fillers, BRIDGE, agent.phrases.trouble, agent.phrases.offer)
     thinking, speaking = SETTINGS.thinking, SETTINGS.speaking
     return replace(
         engines(),
@@ -202,6 +206,7 @@ def _in_parts(said: str) -> str:
     phrases = AGENT.phrases
     names = {phrase: "filler" for phrase in phrases.fillers}
     names |= {REPLY: "answer", phrases.trouble: "apology", phrases.offer: "offer", phrases.repeat: "asked to repeat"}
+    names |= {BRIDGE: "bridge", CANNOT: "that it cannot be found out"}
     parts: list[str] = []
     while said:
         phrase = next((known for known in names if said.startswith(known)), "")

@@ -13,18 +13,23 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fault_calls import FAULTS, Outcome, played
 from line_calls import LINE_FAULTS, LineOutcome, lost_and_found
+from tool_calls import TOOL_FAULTS, tool_played
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- {} -->\n\n", "\n<!-- end -->"
 
 
+_HEAD = "| fault | the caller hears | first sound | answer | longest silence | lost |\n|---|---|---|---|---|---|"
+
+
 def engine_table() -> str:
     """The table of engines."""
-    rows = [
-        "| fault | the caller hears | first sound | answer | longest silence | lost |",
-        "|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*rows, *(_row(name, played(name)[1]) for name in FAULTS)]) + "\n"
+    return "\n".join([_HEAD, *(_row(name, played(name)[1]) for name in FAULTS)]) + "\n"
+
+
+def tool_table() -> str:
+    """The table of tools."""
+    return "\n".join([_HEAD, *(_row(name, tool_played(name)[1]) for name in TOOL_FAULTS)]) + "\n"
 
 
 def line_table() -> str:
@@ -33,9 +38,13 @@ def line_table() -> str:
     return "\n".join([*rows, *(_line_row(name, lost_and_found(name)) for name in LINE_FAULTS)]) + "\n"
 
 
+TABLES = {"engines": engine_table, "tools": tool_table, "line": line_table}
+"""By the name under which they stand in the document."""
+
+
 def tables_in(document: str) -> dict[str, str]:
     """The tables that stand in the document, by their names."""
-    return {name: document.split(_BEGIN.format(name))[1].split(_END)[0] for name in ("engines", "line")}
+    return {name: document.split(_BEGIN.format(name))[1].split(_END)[0] for name in TABLES}
 
 
 def _row(name: str, outcome: Outcome) -> str:
@@ -54,7 +63,8 @@ def _seconds(seconds: float | None) -> str:
 def main() -> None:
     logging.disable(logging.CRITICAL)
     document = DOCUMENT.read_text(encoding="utf-8")
-    for name, table in (("engines", engine_table()), ("line", line_table())):
+    for name, made in TABLES.items():
+        table = made()
         before, rest = document.split(_BEGIN.format(name))
         document = before + _BEGIN.format(name) + table + _END + rest.split(_END, 1)[1]
         print(table)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from fault_calls import FAULTS, Unwell, later, longest_silence_s, played, unwell_engines
 from line_calls import LINE_FAULTS, lost_and_found
-from matrix import DOCUMENT, engine_table, line_table, tables_in
+from matrix import DOCUMENT, TABLES, tables_in
+from tool_calls import TOOL_FAULTS, tool_played
 
 from calls import AGENT, REPLY, Caller, HeldCall, hold
 from client_caller.conversation.actions import HangUp
@@ -32,6 +33,15 @@ def test_no_fault_of_an_engine_ends_the_call_or_leaves_the_caller_in_silence(nam
     assert outcome.first_s <= 4.0
 
 
+@pytest.mark.parametrize("name", TOOL_FAULTS)
+def test_no_fault_of_a_tool_ends_the_call_or_leaves_the_caller_in_silence(name: str) -> None:
+    held, outcome = tool_played(name)
+    assert held.ended_by_caller
+    assert outcome.silence_s <= SILENCE_S
+    assert outcome.first_s is not None
+    assert outcome.first_s <= SILENCE_S, "as soon as without a tool, or bridged"
+
+
 @pytest.mark.parametrize("name", LINE_FAULTS)
 def test_a_lost_line_is_gone_on_with_as_soon_as_there_is_another(name: str) -> None:
     outcome = lost_and_found(name)
@@ -41,9 +51,7 @@ def test_a_lost_line_is_gone_on_with_as_soon_as_there_is_another(name: str) -> N
 
 def test_the_document_says_what_the_calls_did() -> None:
     told = tables_in(DOCUMENT.read_text(encoding="utf-8"))
-    assert told == {"engines": engine_table(), "line": line_table()}, (
-        "python tests/reliability/matrix.py writes it anew"
-    )
+    assert told == {name: made() for name, made in TABLES.items()}, "python tests/reliability/matrix.py writes it anew"
 
 
 def unwell_at_random(chance: random.Random) -> list[Unwell]:

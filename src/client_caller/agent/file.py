@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from client_caller.agent.consistency import mistakes_of
-from client_caller.agent.mistakes import Kind, Mistake, told
+from client_caller.agent.mistakes import Kind, Mistake, text_of, told
 from client_caller.agent.model import Agent
 from client_caller.agent.places import Place, lines_of
 from client_caller.errors import ConfigError
@@ -26,14 +26,7 @@ _KIND: Final = Kind("an agent file", Agent, unwritten=_READ_WITH_THE_FILE)
 
 def load_agent(path: Path) -> Agent:
     """The agent described by the file. Raises ConfigError with all mistakes at once, one a line: file, line, field."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as refusal:
-        raise ConfigError(
-            f"the agent file {path} cannot be read ({refusal.strerror}): name another with CLIENT_CALLER_AGENT"
-        ) from refusal
-    except UnicodeDecodeError as wrong:
-        raise ConfigError(f"the agent file {path} is not UTF-8 text: save it as UTF-8") from wrong
+    text = text_of(path, "the agent file", "name another with CLIENT_CALLER_AGENT")
     try:
         agent = _whole(tomllib.loads(text), path.parent)
     except tomllib.TOMLDecodeError as wrong:

@@ -6,6 +6,7 @@ Rule: what may be a secret is not repeated.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import GenericAlias
 from typing import Final, get_args
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from client_caller.agent.places import Place
+from client_caller.errors import ConfigError
 
 Mistake = tuple[Place, str]
 """Where it stands, and what is said of that place."""
@@ -55,6 +57,16 @@ class Kind:
             if isinstance(part, str) and part in table.model_fields:
                 table = next(_tables_in(table.model_fields[part].annotation), table)
         return table
+
+
+def text_of(path: Path, kind: str, otherwise: str) -> str:
+    """The text of a file. Raises ConfigError when there is none. otherwise: what to do then."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as refusal:
+        raise ConfigError(f"{kind} {path} cannot be read ({refusal.strerror}): {otherwise}") from refusal
+    except UnicodeDecodeError as wrong:
+        raise ConfigError(f"{kind} {path} is not UTF-8 text: save it as UTF-8") from wrong
 
 
 def told(mistake: Mistake, file: str, lines: Mapping[Place, int]) -> str:

@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.console import Console
 
-from client_caller.cli import agents, call, campaign, demo, doctor, models, numbers, replay, serve, settings
+from client_caller.cli import agents, call, campaign, chat, demo, doctor, models, numbers, replay, serve, settings
 from client_caller.errors import ClientCallerError, ConfigError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(call.call)
+app.command()(chat.chat)
 app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.command()(settings.settings)

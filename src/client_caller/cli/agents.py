@@ -1,4 +1,4 @@
-"""`client-caller agents`: start an agent file, check it, show what it comes to, and print the schema of all of them."""
+"""`client-caller agents`: start an agent file, check it, show what it comes to, test it; print the schema."""
 
 import re
 from enum import Enum
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.console import Console
 
+from client_caller.cli import agent_tests
 from client_caller.errors import ConfigError
 
 if TYPE_CHECKING:
     from client_caller.agent import Agent
 
-app = typer.Typer(help="Agent files: start one, check it, show it.", no_args_is_help=True)
+app = typer.Typer(help="Agent files: start one, check it, show it, test it.", no_args_is_help=True)
+app.command("test")(agent_tests.examine)
 
 AgentFile = Annotated[Path, typer.Argument(metavar="FILE", help="The agent file, in TOML.")]
 

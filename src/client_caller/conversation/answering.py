@@ -143,9 +143,10 @@ class Answering:
     def answer_tool(self, answered: ToolAnswered, now: float) -> list[Action]:
         """A tool has answered; its reply, or what has become of it, takes the result."""
         for use in self.reply.tools if self.reply else ():
-            if use.number == answered.number and use.is_running:
+            if use.number == answered.number and use.is_open:
                 assert self.reply is not None
-                use.result, self.reply.moved_at = answered.text, now
+                self.reply.moved_at = now if use.is_running else self.reply.moved_at
+                use.result, use.given_up = answered.text, False
                 use.then, use.to, use.briefing = answered.then, answered.to, answered.briefing
                 return []
         turn = self._memory.answer(answered.number, answered.text)
@@ -156,7 +157,7 @@ class Answering:
         running = [use for use in self.reply.tools if use.is_running] if self.reply else []
         for use in running:
             assert self.reply is not None
-            use.result, self.reply.moved_at = LATE, now
+            use.result, use.given_up, self.reply.moved_at = LATE, True, now
         return bool(running)
 
     def next_stage(self, now: float) -> list[Action]:
@@ -183,11 +184,14 @@ class Answering:
             self._troubles = self._troubles if reply.is_excuse else 0
         return [Remember(self._words.settle())] if self._words.turn and reply.heard_text else []
 
-    def drop(self, cut_by: CutBy) -> list[Action]:
-        """Stop the reply, if there is one; what the caller heard of it is history, the rest never was."""
+    def drop(self, cut_by: CutBy, *, ends: bool = False) -> list[Action]:
+        """Stop the reply, if there is one; what the caller heard of it is history, the rest never was.
+
+        ends: the call is over, so nothing will be heard of tools that run, as when the line is lost.
+        """
         reply, self.reply = self.reply, None
         stopped = [CancelReply(reply.number), *self._settle(reply, cut_by)] if reply else []
-        lost = self._memory.lose_tools() if cut_by == "line" else []
+        lost = self._memory.lose_tools() if ends or cut_by == "line" else []
         return [*stopped, *(Remember(turn) for turn in lost)]
 
     def finish(self) -> list[Action]:

@@ -99,8 +99,9 @@ class Course:
             case ev.HangUpOrdered(reason=reason):
                 return [] if self._last else self._part(do.HangUp(reason), [self._manner.farewell], now)
             case ev.ToolAnswered(then="opt out"):
+                parting = self._last is not None
                 told = self._tools.on_event(replace(event, then=""), now)
-                return [*told, *([] if self._last else self._opt_out(now))]
+                return [*told, *([do.Note("opted out")] if parting else self._opt_out(now))]
             case ev.ToolAsked() | ev.ToolAnswered():
                 return self._tools.on_event(event, now)
             case ev.AnswererFound() | ev.Beeped():
@@ -295,7 +296,7 @@ class Course:
         if not isinstance(last, do.HangUp):
             return self._set_out(last, now)
         self.floor.phase = Phase.ENDED
-        return [*self.floor.agent.drop("voice"), last]
+        return [*self.floor.agent.drop("voice", ends=True), last]
 
     def _set_out(self, errand: do.SendKeys | do.Transfer, now: float) -> Actions:
         """Leave the line to the carrier, for a while."""
@@ -358,7 +359,7 @@ class Course:
         return []
 
     def _on_hung_up(self) -> Actions:
-        actions = self.floor.agent.drop("caller")
+        actions = self.floor.agent.drop("caller", ends=True)
         if self.floor.words.turn:
             actions.append(do.Remember(self.floor.words.settle()))
         self.floor.phase = Phase.ENDED

@@ -194,6 +194,8 @@ class Floor:
             return [*actions, *self._draft_if_due(now)]
         if self.words.carried:  # it was a noise that stopped an answer in the making
             return [*actions, *self.commit(now)]
+        if self.memory.ends_with_a_tool:  # the same, and what was asked for is settled, for a tool has run
+            return [*actions, *self.answer(self.memory.turns, "", now)]
         if self.pause.voiced_s >= SPOKEN_S and not self._asked_again:  # the caller waits for an answer to it
             self.pause.text, self.pause.failed = None, True
             return actions
@@ -372,12 +374,8 @@ class Floor:
         reply = self.agent.reply
         if reply is None or not reply.pieces:  # without a piece there was nothing to fail at
             return []
-        if (
-            reply.released
-            and (reply.says_something or reply.asks)
-            and not self.bound
-            and self.phase is not Phase.HUSHED
-        ):
+        is_owed = reply.released and (reply.says_something or reply.asks)
+        if is_owed and not self.bound and self.phase is not Phase.HUSHED:
             return self._take_floor(self.agent.excuse_voice(now))
         self.pause.sound_by = 0.0
         actions = self.agent.drop("voice")
@@ -396,5 +394,7 @@ class Floor:
             case ev.EngineFailed(engine="language model"):
                 return self._on_reply_ended(now)
             case ev.EngineFailed(engine="voice"):
-                return self._on_voice_failed(now)
+                reply = self.agent.reply  # while it is made and nothing but a filler failed, nothing of it is lost
+                is_filler = reply is not None and not reply.ended and not reply.unheard_pieces
+                return [] if is_filler else self._on_voice_failed(now)
         return []

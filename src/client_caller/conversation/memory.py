@@ -29,6 +29,11 @@ class Memory:
         """What the caller last said; empty before that."""
         return self._last_of("caller")
 
+    @property
+    def ends_with_a_tool(self) -> bool:
+        """Whether what a tool told is still to be said."""
+        return bool(self._turns) and self._turns[-1].speaker == "tool"
+
     def _last_of(self, speaker: Speaker) -> str:
         return next((turn.text for turn in reversed(self._turns) if turn.speaker == speaker), "")
 
@@ -42,11 +47,11 @@ class Memory:
         return addition
 
     def add_tool(self, use: ToolUse) -> Turn | None:
-        """Settle the use of a tool. Returns the addition; None while its result is not known."""
-        if use.is_running:
+        """Settle the use of a tool. Returns the addition; None while its result may yet come."""
+        if use.is_open:
             self._running[use.number] = len(self._turns)
         self._turns.append(use.turn)
-        return None if use.is_running else use.turn
+        return None if use.is_open else use.turn
 
     def answer(self, number: int, text: str) -> Turn | None:
         """A tool has answered after its reply was given up. Returns the addition; None when nobody knows of it."""

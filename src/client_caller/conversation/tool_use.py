@@ -12,7 +12,7 @@ from client_caller.conversation.actions import Turn
 
 RUNNING: Final = "This is still being done."
 LATE: Final = "This took too long. It is not known whether it was done."
-LOST: Final = "The line was lost while this was being done. It is not known whether it was."
+LOST: Final = "The call broke off while this was being done. It is not known whether it was."
 NOT_DONE: Final = "This was not done, for the caller broke in."
 """What the language model is told in place of a result."""
 
@@ -36,11 +36,17 @@ class ToolUse:
     briefing: str = ""
     behind: int | None = None  # pieces of the reply that stand before it; None: all that come before it has answered
     bridged: bool = False  # a silence while it ran was filled
+    given_up: bool = False  # its reply has gone on without its result, which may yet come
 
     @property
     def is_running(self) -> bool:
         """Whether its result is awaited."""
         return self.number > 0 and self.result is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its result may yet come."""
+        return self.is_running or self.given_up
 
     @property
     def turn(self) -> Turn:
