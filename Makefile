@@ -35,7 +35,7 @@ test: models ## everything the CI runs: lint, types and all tests
 	$(PYTHON) -m pytest -m realtime
 
 bench: models ## measure, one table and one JSON per script
-	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py; do $(PYTHON) "$$script" || exit 1; done
+	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py bench/thinking.py; do $(PYTHON) "$$script" || exit 1; done
 
 clean: ## remove .venv, caches and what runs left; the model files stay
 	rm -rf .venv build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -159,7 +159,7 @@ class Mind:
                 self._limits.max_reply_sentences,
                 partial(self._fact, "first token", reply=order.reply),
                 self._offers,
-                self._check_back,
+                "" if _has_asked(turns, self._check_back) else self._check_back,
                 self._guard,
             )
             has_asked = False
@@ -226,9 +226,15 @@ class Mind:
             return ""
 
 
+def _has_asked(turns: Sequence[Turn], check_back: str) -> bool:
+    """Whether the agent has just asked if it should go on: who is asked every time feels examined."""
+    last = next((turn.text for turn in reversed(turns) if turn.speaker == "agent"), "")
+    return bool(check_back) and last.endswith(check_back)
+
+
 def history_tokens(brief: Brief, prompt: Prompt, offers: Sequence[ToolOffer], max_tokens: int) -> int:
     """How much of the conversation the prompt may hold: what the agent file allows, as far as there is room for it."""
-    before = [message.content for message in prompt.messages(())]
+    before = [brief.today, *(message.content for message in prompt.messages(()))]
     before += [f"{offer.name} {offer.description} {offer.parameters}" for offer in offers]
     room = brief.room_tokens - sum(map(estimate_tokens, before)) - max_tokens
     return max(_LEAST_HISTORY, min(brief.agent.limits.history_tokens, room))

@@ -36,6 +36,9 @@ from client_caller.thinking.tool_text import RESULT, as_text
 
 log = logging.getLogger("client_caller.thinking")
 
+_KEPT_OPEN_S: Final = 3.0
+"""Uvicorn, under vLLM and others, drops an idle connection after 5 s; a request that meets the drop is lost."""
+
 _TEMPERATURE: Final = 0.0
 """The likeliest word. Small models wander off at anything above, and the same call can be replayed."""
 
@@ -65,7 +68,8 @@ class OpenAIModel:
         headers = {"Authorization": f"Bearer {api_key}"}
         if embedded:
             headers["Connection"] = "close"  # llama.cpp drops kept connections without a word
-        self._client = httpx.AsyncClient(headers=headers, timeout=None)
+        limits = httpx.Limits(keepalive_expiry=_KEPT_OPEN_S)
+        self._client = httpx.AsyncClient(headers=headers, timeout=None, limits=limits)
         self._api = base_url.rstrip("/")
         self._llamacpp = self._api.removesuffix("/v1")  # its own interface lies beside OpenAI's
         self._settings = settings
