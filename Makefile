@@ -4,7 +4,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 CALLER := .venv/bin/client-caller
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo serve check test bench clean
+.PHONY: help setup models demo serve check test long bench clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -31,8 +31,11 @@ test: models ## everything the CI runs: lint, types and all tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest -n 2 --dist loadscope -m "not realtime"
-	$(PYTHON) -m pytest -m realtime
+	$(PYTHON) -m pytest -n 2 --dist loadscope -m "not realtime and not long"
+	$(PYTHON) -m pytest -m "realtime and not long"
+
+long: models ## the tests that take too long for every change
+	$(PYTHON) -m pytest -m long
 
 bench: models ## measure, one table and one JSON per script
 	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py bench/thinking.py; do $(PYTHON) "$$script" || exit 1; done

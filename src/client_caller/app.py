@@ -36,7 +36,7 @@ from client_caller.line.telnyx import telnyx_router, telnyx_signature
 from client_caller.line.telnyx_control import TelnyxControl
 from client_caller.line.twilio import signature_check, twilio_router
 from client_caller.line.twilio_control import TwilioControl
-from client_caller.mind import offers_of, prompt_of
+from client_caller.mind import offers_of, once_greeted, prompt_of
 from client_caller.models.catalogue import EMBEDDED
 from client_caller.models.progress import Progress
 from client_caller.models.store import ModelStore
@@ -162,7 +162,9 @@ async def _language_models(
         patient = settings.model_copy(update={"first_token_s": _WARM_UP_S})
         reader = made(server.base_url, server.api_key, patient, embedded=True)
         offers = Toolkit(all_settings.tool_secrets, settings).offers(agent, wall_clock())
-        warmer = SlotWarmer(reader, settings.slots, prompt_of(agent, offers).messages(()), offers_of(offers))
+        warmer = SlotWarmer(
+            reader, settings.slots, prompt_of(agent, offers).messages(once_greeted(agent)), offers_of(offers)
+        )
         await warmer.next_slot()  # enough for one caller, who may be waiting; the others are read meanwhile
         watch = asyncio.create_task(_warm_and_watch(server, warmer, is_warm), name="language model watch")
         stack.callback(watch.cancel)

@@ -90,6 +90,7 @@ class Mind:
         self._toolbox = brief.toolbox
         self._offers = offers_of(brief.toolbox.offers)
         self._prompt = prompt_of(agent, brief.toolbox.offers, brief.today)
+        self._greeted = once_greeted(agent)
         self._limits = agent.limits
         self._max_tokens = agent.limits.max_reply_tokens + (_CALL_TOKENS if self._offers else 0)
         self._check_back = agent.phrases.check_back
@@ -127,7 +128,7 @@ class Mind:
 
     async def think(self) -> None:
         """Make the replies, and read ahead for them."""
-        await self._read(())  # what every prompt of this call begins with
+        await self._read(self._greeted)  # what every prompt of this call begins with
         while True:
             async with self._to_answer.take() as order:
                 if isinstance(order, ReadAhead):
@@ -224,6 +225,12 @@ class Mind:
         except EngineError as failure:
             self._fact("engine failed", what=str(failure))
             return ""
+
+
+def once_greeted(agent: Agent) -> tuple[Turn, ...]:
+    """The history once the caller has heard the greeting; empty for who calls, and has to see first who is there."""
+    greeting = " ".join(filter(None, (agent.identity, agent.greeting)))
+    return () if agent.outbound else (Turn("agent", greeting), Turn("caller", ""))
 
 
 def _has_asked(turns: Sequence[Turn], check_back: str) -> bool:

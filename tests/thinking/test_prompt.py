@@ -40,8 +40,8 @@ def test_the_system_text_names_the_agent_and_lists_the_facts() -> None:
     assert "dash" in text, "and what a dash at the end of its own words means"
 
 
-def test_the_prompt_of_the_receptionist_is_what_it_was() -> None:
-    """Byte by byte: a very small model was tried with it, and is easily put off."""
+def test_a_small_model_is_shown_the_examples_again_behind_the_greeting() -> None:
+    """And is told nothing else: a very small model is easily put off."""
     table = tomllib.loads(RECEPTIONIST.read_text(encoding="utf-8"))
     persona = table["persona"].replace("{name}", "Anna").replace("{company}", "Brightline")
     dash = "Where your own words end in a dash, the caller broke in there and heard no more of them."
@@ -51,7 +51,13 @@ def test_the_prompt_of_the_receptionist_is_what_it_was() -> None:
         for example in table["examples"]
         for message in (Message("user", example["caller"]), Message("assistant", example["agent"]))
     ]
-    assert Prompt.of(load_agent(RECEPTIONIST)).messages(()) == [Message("system", system), *examples]
+    prompt = Prompt.of(load_agent(RECEPTIONIST))
+    begun = [Message("system", system), *examples]
+    assert prompt.messages(()) == begun
+    greeted = [Message("user", "Hello?"), Message("assistant", "Good morning.")]
+    said = prompt.messages((Turn("agent", "Good morning."), Turn("caller", "Hi.")))
+    assert said == [*begun, *greeted, *examples, Message("user", "Hi.")]
+    assert prompt.messages((Turn("caller", "Hi."),)) == [*begun, Message("user", "Hi.")]
 
 
 def described(**fields: object) -> SimpleNamespace:

@@ -311,6 +311,7 @@ def test_what_tools_have_told_stays_in_the_talk(held: dict[str, Talk]) -> None:
 
 
 @pytest.mark.realtime
+@pytest.mark.long
 def test_a_call_of_ten_turns_is_heard_and_answered_over_real_sockets(tmp_path: Path) -> None:
     """All engines, a server process, the path that Twilio uses, in real time."""
 
