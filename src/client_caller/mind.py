@@ -241,7 +241,8 @@ def _has_asked(turns: Sequence[Turn], check_back: str) -> bool:
 
 def history_tokens(brief: Brief, prompt: Prompt, offers: Sequence[ToolOffer], max_tokens: int) -> int:
     """How much of the conversation the prompt may hold: what the agent file allows, as far as there is room for it."""
-    before = [brief.today, *(message.content for message in prompt.messages(()))]
+    begun = prompt.messages((Turn("agent", ""),))  # with the day and the hour, and what is shown behind the greeting
+    before = [message.content for message in begun]
     before += [f"{offer.name} {offer.description} {offer.parameters}" for offer in offers]
     room = brief.room_tokens - sum(map(estimate_tokens, before)) - max_tokens
     return max(_LEAST_HISTORY, min(brief.agent.limits.history_tokens, room))

@@ -22,7 +22,7 @@ from agent_files import AGENTS
 from calls import heart_of
 from client_caller.agent import Agent, answering, load_agent
 from client_caller.app import speech_samples
-from client_caller.conversation.actions import Remember, StartReply
+from client_caller.conversation.actions import Remember, StartReply, Turn
 from client_caller.demo import render_with_espeak
 from client_caller.manner import manner_of
 from client_caller.mind import Brief, history_tokens, offers_of, prompt_of
@@ -136,11 +136,14 @@ class Talk:
     reading: Reading
     happened: list[Happened]
     opening: list[Message]
+    again: list[Message]
 
     @property
     def own(self) -> list[list[Message]]:
-        """Of each prompt what belongs to this call."""
-        return [prompt[len(self.opening) :] for prompt in self.reading.prompts]
+        """Of each prompt what belongs to this call, without the examples that are shown again behind its greeting."""
+        own = [prompt[len(self.opening) :] for prompt in self.reading.prompts]
+        shown = slice(2, 2 + len(self.again))
+        return [[*it[:2], *it[shown.stop :]] if self.again and it[shown] == self.again else it for it in own]
 
     def those(self, kind: str) -> list[Happened]:
         return [each for each in self.happened if each.kind == kind]
@@ -182,7 +185,10 @@ async def talk(agent: Agent, weights: Path, asks: Mapping[int, ToolCall] | None 
         await toolkit.close()
         await client.close()
         await server.stop()
-    return Talk(brief, reading, happened, prompt_of(agent, toolbox.offers, brief.today).messages(()))
+    prompt = prompt_of(agent, toolbox.offers, brief.today)
+    opening = prompt.messages(())
+    again = prompt.messages((Turn("agent", "Hello."),))[len(opening) + 2 :]
+    return Talk(brief, reading, happened, opening, again)
 
 
 def shipped(name: str, **changes: Any) -> Agent:
@@ -210,18 +216,29 @@ SHORT: Final = {"history_tokens": 300}
 HELD: Final = {"receptionist": _receptionist, "forgetful": _forgetful, "with tools": _with_tools}
 
 
+class Held(dict[str, Talk]):
+    """Each conversation, held when it is asked for, and once."""
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+
+    def __missing__(self, name: str) -> Talk:
+        self[name] = HELD[name](self._model)
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def held(models: Callable[[str], Path]) -> dict[str, Talk]:
-    """Each conversation, held once."""
-    path = models("SmolLM2-135M-Instruct.Q4_1.gguf")
-    return {name: hold(path) for name, hold in HELD.items()}
+def held(models: Callable[[str], Path]) -> Held:
+    return Held(models("SmolLM2-135M-Instruct.Q4_1.gguf"))
 
 
-every = pytest.mark.parametrize("name", HELD)
+every = pytest.mark.parametrize(
+    "name", ["receptionist", "forgetful", pytest.param("with tools", marks=pytest.mark.long)]
+)
 
 
 @every
-def test_every_turn_is_answered_by_the_model(held: dict[str, Talk], name: str) -> None:
+def test_every_turn_is_answered_by_the_model(held: Held, name: str) -> None:
     reading, happened = held[name].reading, held[name]
     assert happened.those("failed") == []
     assert len([own for own in happened.own if own[-1].role == "user"]) == len(SAID)
@@ -229,9 +246,7 @@ def test_every_turn_is_answered_by_the_model(held: dict[str, Talk], name: str) -
 
 
 @every
-def test_roles_alternate_in_every_prompt_and_it_ends_with_what_is_to_be_answered(
-    held: dict[str, Talk], name: str
-) -> None:
+def test_roles_alternate_in_every_prompt_and_it_ends_with_what_is_to_be_answered(held: Held, name: str) -> None:
     for prompt in held[name].reading.prompts:
         roles = ["user" if message.role == "tool" else message.role for message in prompt]
         assert roles[0] == "system"
@@ -240,7 +255,7 @@ def test_roles_alternate_in_every_prompt_and_it_ends_with_what_is_to_be_answered
 
 
 @every
-def test_every_prompt_begins_with_the_one_before_unless_old_turns_gave_way(held: dict[str, Talk], name: str) -> None:
+def test_every_prompt_begins_with_the_one_before_unless_old_turns_gave_way(held: Held, name: str) -> None:
     prompts = held[name].reading.prompts
     anew = [later for earlier, later in pairwise(prompts) if later[: len(earlier)] != earlier]
     notes = {prompt[len(held[name].opening)].content for prompt in anew}
@@ -251,7 +266,7 @@ def test_every_prompt_begins_with_the_one_before_unless_old_turns_gave_way(held:
 
 
 @every
-def test_the_history_keeps_to_its_budget(held: dict[str, Talk], name: str) -> None:
+def test_the_history_keeps_to_its_budget(held: Held, name: str) -> None:
     brief, agent = held[name].brief, held[name].brief.agent
     offers = brief.toolbox.offers
     tokens = agent.limits.max_reply_tokens + (200 if offers else 0)
@@ -265,7 +280,7 @@ def test_the_history_keeps_to_its_budget(held: dict[str, Talk], name: str) -> No
 
 
 @every
-def test_what_the_caller_told_first_stands_word_for_word_in_every_prompt(held: dict[str, Talk], name: str) -> None:
+def test_what_the_caller_told_first_stands_word_for_word_in_every_prompt(held: Held, name: str) -> None:
     for own in held[name].own:
         text = "\n".join(message.content for message in own if message.role == "user")
         assert all(fact in text for fact in (NAME, NUMBER, DAY)), own
@@ -274,7 +289,7 @@ def test_what_the_caller_told_first_stands_word_for_word_in_every_prompt(held: d
 
 
 @every
-def test_the_server_reads_only_what_is_new(held: dict[str, Talk], name: str) -> None:
+def test_the_server_reads_only_what_is_new(held: Held, name: str) -> None:
     reading = held[name].reading
     turns = list(zip(reading.prompts, reading.cached, strict=True))
     for (earlier, (_, before)), (later, (cached, _)) in pairwise(turns):
@@ -283,7 +298,7 @@ def test_the_server_reads_only_what_is_new(held: dict[str, Talk], name: str) -> 
 
 
 @every
-def test_nothing_that_is_said_has_markup_or_is_left_as_digits(held: dict[str, Talk], name: str) -> None:
+def test_nothing_that_is_said_has_markup_or_is_left_as_digits(held: Held, name: str) -> None:
     agent = held[name].brief.agent
     pronouncer = Pronouncer(agent.language, agent.pronounce)
     said = [each.text for each in held[name].those("said")]
@@ -295,7 +310,8 @@ def test_nothing_that_is_said_has_markup_or_is_left_as_digits(held: dict[str, Ta
         assert not re.search(r"[^\w\s,.;:!?'’—-]|\d", words), words
 
 
-def test_what_tools_have_told_stays_in_the_talk(held: dict[str, Talk]) -> None:
+@pytest.mark.long
+def test_what_tools_have_told_stays_in_the_talk(held: Held) -> None:
     tooled = held["with tools"]
     asked = [(each.name, each.arguments) for each in tooled.those("tool")]
     assert [(MESSAGE.name, MESSAGE.arguments), (LOOK_UP.name, LOOK_UP.arguments)] == [

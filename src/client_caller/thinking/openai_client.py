@@ -42,7 +42,7 @@ _KEPT_OPEN_S: Final = 3.0
 _TEMPERATURE: Final = 0.0
 """The likeliest word. Small models wander off at anything above, and the same call can be replayed."""
 
-_EMBEDDED: Final[dict[str, Any]] = {"cache_prompt": True, "repeat_penalty": 1.05, "repeat_last_n": 64}
+_EMBEDDED: Final[dict[str, Any]] = {"cache_prompt": True, "repeat_penalty": 1.1, "repeat_last_n": 64}
 """What only llama.cpp takes. Without the penalty the embedded model answers all of a call with its first sentence."""
 
 _LIKELIEST: Final = 20
