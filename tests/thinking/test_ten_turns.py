@@ -233,7 +233,12 @@ def held(models: Callable[[str], Path]) -> Held:
 
 
 every = pytest.mark.parametrize(
-    "name", ["receptionist", "forgetful", pytest.param("with tools", marks=pytest.mark.long)]
+    "name",
+    [
+        pytest.param("receptionist", marks=pytest.mark.long),
+        "forgetful",
+        pytest.param("with tools", marks=pytest.mark.long),
+    ],
 )
 
 
