@@ -11,6 +11,9 @@ from typing import Literal
 
 Engine = Literal["transcriber", "turn model", "language model", "voice"]
 
+Then = Literal["", "hang up", "transfer", "keys", "opt out"]
+"""What a tool may want of the call itself; see `ToolAnswered`."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
@@ -109,7 +112,7 @@ class ToolAnswered:
 
     number: int
     text: str
-    then: Literal["", "hang up", "transfer", "keys", "opt out"] = ""
+    then: Then = ""
     to: str = ""
     briefing: str = ""
 

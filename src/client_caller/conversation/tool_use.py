@@ -6,9 +6,10 @@ Rule: a tool is run once, whatever becomes of the reply that wanted it. As long 
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from client_caller.conversation.actions import Turn
+from client_caller.conversation.events import Then
 
 RUNNING: Final = "This is still being done."
 LATE: Final = "This took too long. It is not known whether it was done."
@@ -18,8 +19,6 @@ NOT_DONE: Final = "This was not done, for the caller broke in."
 
 AT_MOST: Final = 6
 """Tools that one reply may use; a model that wants more is going round in circles."""
-
-Then = Literal["", "hang up", "transfer", "keys", "opt out"]
 
 
 @dataclass(slots=True)

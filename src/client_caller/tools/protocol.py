@@ -5,12 +5,11 @@ In:   arguments that were checked.     Out: a sentence or data for the language 
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-Then = Literal["", "hang up", "transfer", "keys", "opt out"]
-"""What a tool may want of the call itself; see `ToolAnswered`."""
+from client_caller.conversation.events import Then
 
 
 @dataclass(frozen=True, slots=True)
