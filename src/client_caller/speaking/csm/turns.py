@@ -50,7 +50,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """More of an utterance. sound: (n,) float32 at 24 kHz, maybe empty;  ended: why nothing follows, None if it does."""
+    """More of an utterance. sound: (n,) float32 at 24 kHz, maybe empty;  ended: why that is all, None if it is not."""
 
     call: str
     utterance: str
