@@ -4,13 +4,16 @@ SHELL := bash
 PYTHON := .venv/bin/python
 CALLER := .venv/bin/client-caller
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo serve check test long bench clean
+.PHONY: help setup torch models demo serve check test long bench clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: ## make .venv with the locked packages
 	@scripts/setup.sh
+
+torch: setup ## bring what the voice engine csm is computed with; calls with the embedded voice need none of it
+	@scripts/torch.sh
 
 models: setup ## bring the model files that are missing
 	@$(CALLER) models pull embedded
@@ -21,20 +24,20 @@ demo: models ## hear a caller and the agent talk on this machine
 serve: models ## answer calls
 	@$(CALLER) serve
 
-check: setup ## format, lint, types and the architecture
+check: torch ## format, lint, types and the architecture
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest tests/test_architecture.py
 
-test: models ## everything the CI runs: lint, types and all tests
+test: models torch ## everything the CI runs: lint, types and all tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest -n 2 --dist loadscope -m "not realtime and not long"
 	$(PYTHON) -m pytest -m "realtime and not long"
 
-long: models ## the tests that take too long for every change
+long: models torch ## the tests that take too long for every change
 	$(PYTHON) -m pytest -m long
 
 bench: models ## measure, one table and one JSON per script

@@ -113,6 +113,8 @@ _EOS: Final = 128_001
 
 def _llama(table: "_Table") -> LlamaConfig:
     table.must("hidden_act", "silu")
+    table.must("attention_bias", False)
+    table.must("mlp_bias", False)
     heads, width = table.count("num_attention_heads"), table.count("hidden_size")
     return LlamaConfig(
         layers=table.count("num_hidden_layers"),
@@ -149,6 +151,9 @@ def _mimi(table: "_Table") -> MimiConfig:
     table.must("pad_mode", "constant")
     table.must("audio_channels", 1)
     table.must("use_conv_shortcut", False)
+    table.must("trim_right_ratio", 1.0)
+    table.must("hidden_act", "gelu")
+    table.must("attention_bias", False)
     heads, width, strides = (
         table.count("num_attention_heads"),
         table.count("hidden_size"),
