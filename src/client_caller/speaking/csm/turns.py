@@ -41,11 +41,13 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How it is said. temperature: 0 is greedy;  top_k: 1 to 64;  seed: the same again gives the same again."""
+    """How it is said. temperature: 0 is greedy;  top_k: 1 to 64;  seed: the same again gives the same again;
+    paced: it is played as it comes, so there is no need to be far ahead."""
 
     temperature: float = 0.9
     top_k: int = 50
     seed: int = 0
+    paced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
