@@ -54,6 +54,8 @@ def test_help_names_every_command() -> None:
         "doctor",
         "settings",
         "models",
+        "voices",
+        "engine",
         "agents",
     ):
         assert command in said

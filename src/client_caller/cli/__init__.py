@@ -11,7 +11,21 @@ import sys
 import typer
 from rich.console import Console
 
-from client_caller.cli import agents, call, campaign, chat, demo, doctor, models, numbers, replay, serve, settings
+from client_caller.cli import (
+    agents,
+    call,
+    campaign,
+    chat,
+    demo,
+    doctor,
+    engine,
+    models,
+    numbers,
+    replay,
+    serve,
+    settings,
+    voices,
+)
 from client_caller.errors import ClientCallerError, ConfigError
 
 app = typer.Typer(
@@ -31,6 +45,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(agents.app, name="agents")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(numbers.app, name="numbers")
+app.add_typer(engine.app, name="engine")
+app.add_typer(voices.app, name="voices")
 
 
 def main() -> None:

@@ -1,0 +1,113 @@
+"""`client-caller engine csm`: what it refuses, and the whole of it with a tiny model of random weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+from websockets.sync.client import connect
+
+from client_caller import cli
+from client_caller.speaking.csm import app
+from client_caller.speaking.csm.wire import Begun, Ended, Open, Ready, Speak, encode, read_answer
+
+COMMAND = [sys.executable, "-m", "client_caller", "engine", "csm"]
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def fail(*words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a mistaken command says on stderr, given that it exits with 2."""
+    monkeypatch.setattr(sys, "argv", ["client-caller", "engine", "csm", *words])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_its_help_names_the_options() -> None:
+    result = CliRunner().invoke(cli.app, ["engine", "csm", "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    for option in ("--weights", "--voices", "--host", "--port", "--slots", "--device", "--random"):
+        assert option in result.output
+
+
+def test_help_imports_no_torch() -> None:
+    look = "import sys; from client_caller import cli; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
+    assert said == "False False\n"
+
+
+def test_the_server_is_imported_without_torch() -> None:
+    look = "import sys, client_caller.speaking.csm.app; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
+    assert said == "False\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--weights", "w", "--random", "tiny"]])
+def test_either_weights_or_none(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = fail(*words, monkeypatch=monkeypatch, capsys=capsys)
+    assert said == "give --weights FOLDER, or --random tiny to try it without; and not both\n"
+
+
+def test_without_torch_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app.importlib.util, "find_spec", lambda name: None)
+    said = fail("--random", "tiny", monkeypatch=monkeypatch, capsys=capsys)
+    assert said == f"{app.MISSING.format(missing='torch and safetensors and tokenizers')}\n"
+    assert "pip install 'client-caller[gpu]'" in said
+
+
+def test_a_folder_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = fail("--weights", "nowhere", "--port", "0", monkeypatch=monkeypatch, capsys=capsys)
+    assert said.startswith("there is no folder nowhere")
+
+
+def test_it_speaks_noise_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    command = [*COMMAND, "--random", "tiny", "--device", "cpu", "--port", "0", "--slots", "2"]
+    environment = {**os.environ, **THREADS, "CLIENT_CALLER_SPEAKING__CSM_KEY": "k-1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            known = {"Authorization": "Bearer k-1"}
+            with httpx.Client(base_url=url, headers=known, timeout=60) as client:
+                assert client.get("/v1/audio/voices").json() == {"voices": ["noise"]}
+                asked = {"model": "csm-1b", "input": "Hi.", "voice": "noise", "response_format": "pcm"}
+                said = client.post("/v1/audio/speech", json=asked)
+                assert said.status_code == 200
+                assert len(said.content) > 2 * 1_920
+                assert len(set(said.content)) > 2
+                assert client.post("/v1/audio/speech", json=asked).content == said.content  # the seed is the same
+                assert httpx.get(f"{url}/v1/models").status_code == 401
+            with connect(f"ws{url.removeprefix('http')}/v1/calls", additional_headers=known) as socket:
+                socket.send(encode(Open("noise")))
+                assert read_answer(str(socket.recv())) == Ready()
+                socket.send(encode(Speak("1", "Hi.")))
+                got = [read_answer(str(socket.recv()))]
+                while not isinstance(got[-1], Ended):
+                    message = socket.recv()
+                    got += [read_answer(message)] if isinstance(message, str) else []
+                assert got[0] == Begun("1")
+            assert json.loads(httpx.get(f"{url}/health").text)["status"] == "alive"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, told = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "whatever this engine says is noise" in told
+    assert "Traceback" not in told
