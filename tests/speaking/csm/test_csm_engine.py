@@ -32,7 +32,7 @@ class Letters:
 
 @dataclass
 class OpenModel:
-    """Codes are a digest of all rows before. A segment has `lasts` frames, or two more than its last word has letters."""
+    """Codes are a digest of all rows before. A segment has `lasts` frames, or 2 and the length of its last word."""
 
     slots: int = 3
     positions: int = 400
