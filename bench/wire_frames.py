@@ -12,7 +12,7 @@ from typing import Final
 
 from client_caller.audio.frame import FRAME_S, FRAME_SAMPLES
 from client_caller.audio.mulaw import decode
-from client_caller.speaking.protocol import Speech, WordTime
+from client_caller.speaking.protocol import Speech, Talk, WordTime
 
 WORD_FRAMES: Final = 10
 """A word of the numbered voice lasts 0.2 s."""
@@ -79,7 +79,7 @@ class NumberedVoice:
     def __init__(self) -> None:
         self._pieces = count()
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         """One `Speech` for each word; at most 51 words."""
         piece = next(self._pieces) % (1 << _PIECE_BITS)
         words = text.split()
@@ -89,3 +89,6 @@ class NumberedVoice:
             indices = range(word * WORD_FRAMES, (word + 1) * WORD_FRAMES)
             sound = b"".join(numbered(Place(piece, index, total).number, loud=True) for index in indices)
             yield Speech(decode(sound), (WordTime(word, indices[0] * FRAME_S, (indices[-1] + 1) * FRAME_S),))
+
+    def leave(self, call_id: str) -> None:
+        """Nothing is kept of a call."""

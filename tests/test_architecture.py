@@ -33,8 +33,9 @@ PURE = {
     "speaking": [
         *("protocol", "playout", "piece", "relay", "sound_check", "pronounce", "pronounce_letters", "pronounce_rules"),
         *("english", "english_contact", "english_dates", "english_money", "english_numbers", "english_spelling"),
-        "english_words",
+        *("english_words", "word_times"),
     ],
+    "speaking/csm": ["protocol", "turns", "config", "scheduler", "ending", "clauses", "context"],
     "rehearsal": ["figures", "measure", "script"],
     "ledger": ["entries"],
     "tools": ["look_up", "placeholders", "results"],
@@ -59,7 +60,9 @@ LEAVES = {
     "client_caller.line.twilio_control",
     "client_caller.thinking.openai_client",
     "client_caller.thinking.llamacpp",
+    "client_caller.speaking.csm_voice",
     "client_caller.speaking.espeak",
+    "client_caller.speaking.speech_server",
 }
 """Named after a vendor or a model. What they need for themselves (twilio_messages, log_mel, …) belongs to them."""
 
@@ -142,14 +145,23 @@ def test_the_law_reads_no_clock_and_no_file() -> None:
 def test_pure_files_know_of_sound_and_numbers_only() -> None:
     forbidden = {"asyncio", "threading", "time", "random", "logging", "secrets", "os"}
     for room, stems in PURE.items():
+        package = room.replace("/", ".")
         for path in (PACKAGE / room).glob("*.py"):
             if path.stem not in stems and stems != ["*"]:
                 continue
-            siblings = {f"client_caller.{room}.{stem}" for stem in stems} | {f"client_caller.{room}"}
+            siblings = {f"client_caller.{package}.{stem}" for stem in stems} | {f"client_caller.{package}"}
             for module in imports_of(path):
                 allowed = within(module, siblings | SHARED | HEART_WORDS | PURE_LIBRARIES)
                 harmless = is_standard(module) and module.split(".")[0] not in forbidden
                 assert allowed or harmless, f"{path.name}: {module}"
+
+
+def test_torch_is_imported_by_the_engine_of_csm_only() -> None:
+    """Whoever calls without that engine need not have it; and what decides there is tested without it."""
+    inside = PACKAGE / "speaking" / "csm"
+    for path in FILES:
+        uses = any(module.split(".")[0] in {"torch", "safetensors", "transformers"} for module in imports_of(path))
+        assert not uses or path.is_relative_to(inside), name_of(path)
 
 
 def test_rooms_do_not_see_each_other() -> None:

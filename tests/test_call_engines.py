@@ -11,6 +11,7 @@ from client_caller.conversation.events import EngineFailed
 from client_caller.engines import Engines
 from client_caller.faults import Fault, Kind, always, crash, faulty, first, hang, nonsense
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
+from client_caller.speaking.protocol import Talk
 from client_caller.speaking.tone import ToneVoice
 from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyVoice, sturdy_activity
 from client_caller.thinking.scripted import ScriptedModel
@@ -115,8 +116,11 @@ def test_a_voice_that_hangs_in_an_answer_gives_the_floor_back_and_what_was_heard
     class Halting:
         """Halts for longer than is waited for in every answer, after two words."""
 
-        def speak(self, text: str):
+        def speak(self, text: str, talk: Talk | None = None):
             return ToneVoice(0.2, stall_after_words=None if text == GREETING else 2, stall_s=20.0).speak(text)
+
+        def leave(self, call_id: str) -> None:
+            pass
 
     held = held_with(tmp_path, engines(voice=Halting()), answered_within_s=15.0)
     assert answers(held)[0] == "We are"

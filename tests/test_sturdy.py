@@ -27,7 +27,7 @@ from client_caller.faults import (
     scheduled,
 )
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
-from client_caller.speaking.protocol import Speech, Voice
+from client_caller.speaking.protocol import Speech, Talk, Voice
 from client_caller.speaking.tone import ToneVoice
 from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyTurnModel, SturdyVoice, sturdy_activity
 from client_caller.thinking.protocol import Message, ToolCall, ToolOffer
@@ -533,7 +533,7 @@ def test_nothing_to_say_is_no_failure() -> None:
     for text in ("", " — "):
 
         class Mute:
-            async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+            async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
                 return
                 yield
 
@@ -546,7 +546,7 @@ class Counted:
 
     open: int = 0
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         self.open += 1
         try:
             for _ in range(3):
@@ -586,7 +586,7 @@ def test_a_piece_given_up_is_no_failure() -> None:
 
 def test_an_engine_that_hangs_in_its_own_clean_up_is_left(caplog: pytest.LogCaptureFixture) -> None:
     class Stuck:
-        async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+        async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
             try:
                 await asyncio.sleep(60)
                 yield Speech(LOUD)

@@ -44,9 +44,11 @@ from client_caller.office import Office
 from client_caller.outbound.law import Law, parse_law
 from client_caller.outbound.numbers import NumberError
 from client_caller.outbound.opening import MissingVariableError
-from client_caller.settings import HearingSettings, OutboundSettings, Settings, ThinkingSettings
+from client_caller.settings import HearingSettings, OutboundSettings, Settings, SpeakingSettings, ThinkingSettings
+from client_caller.speaking.csm_voice import CsmVoice
 from client_caller.speaking.espeak import EspeakVoice
 from client_caller.speaking.protocol import Voice
+from client_caller.speaking.speech_server import SpeechServer
 from client_caller.sturdy import SturdyModel, SturdyTranscriber, SturdyTurnModel, sturdy_activity
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
@@ -89,8 +91,21 @@ def embedded_voice(name: str, words_per_minute: int, pitch: int) -> Voice:
     return EspeakVoice(name, words_per_minute, pitch)
 
 
-def _agents_voice(how: AgentVoice) -> Voice:
-    return embedded_voice(how.name, how.words_per_minute, how.pitch)
+def _voice_engines(settings: SpeakingSettings, how: AgentVoice, stack: AsyncExitStack) -> list[Voice]:
+    """What the settings have an agent speak with, the first to be asked first; `stack` ends it. Raises ConfigError."""
+    found: list[Voice] = []
+    if settings.engine == "csm":
+        key, prompt = settings.csm_key.get_secret_value(), how.prompt or settings.csm_voice
+        csm = CsmVoice(settings.csm_url, key, prompt, hears_caller=settings.caller_sound)
+        stack.push_async_callback(csm.close)
+        found.append(csm)
+    elif settings.engine == "server":
+        server = SpeechServer(settings, how.prompt or settings.server_voice)
+        stack.push_async_callback(server.close)
+        found.append(server)
+    if not found or settings.fallback:
+        found.append(embedded_voice(how.name, how.words_per_minute, how.pitch))
+    return found
 
 
 def speech_samples(settings: Settings) -> Path:
@@ -113,7 +128,7 @@ async def running_engines(settings: Settings, agent: Agent) -> AsyncIterator[Eng
         stack.callback(turn_model.close)
         transcribers = _transcribers(hearing, agent, store, stack)
         await _warm_up(turn_model, transcribers)
-        voices = Voices(_agents_voice, settings.speaking)
+        voices = Voices(lambda how: _voice_engines(settings.speaking, how, stack), settings.speaking)
         voice, fillers = await voices.of(answering(agent))
         yield Engines(
             sturdy_activity(silero.for_call),

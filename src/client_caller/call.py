@@ -26,7 +26,6 @@ from client_caller.records.flight import FlightRecord, Plain
 from client_caller.records.recording import Recording
 from client_caller.settings import Settings
 from client_caller.speaking.playout import Playout
-from client_caller.speaking.protocol import Speech
 
 log = logging.getLogger("client_caller.call")
 
@@ -68,11 +67,13 @@ class Call:
         self._conversation = conversation
         self._listener = Listener(engines.activity(), settings.hearing)
         self._playout = Playout(settings.speaking.lead_s, settings.speaking.mark_every_s, marks=line.has_marks)
-        self._work = EngineWork(line.call_id, engines, self._listener, self._happen, self._sound, self._fact)
+        self._wake = asyncio.Event()
+        self._work = EngineWork(
+            line.call_id, engines, self._listener, self._playout, self._wake.set, self._happen, self._fact
+        )
         self._mind = Mind(line.call_id, engines.language_model, brief, self._happen, self._fact)
         self._mouth = Mouth(line, self._playout, engines.fillers, recording, self._listener)
         self._note = note
-        self._wake = asyncio.Event()
         self.ended: str | None = None
         self.errand: Errand | None = None
         self._sounding = self._to_hang_up = False
@@ -125,14 +126,6 @@ class Call:
 
     def _fact(self, name: str, **fields: Plain) -> None:
         self._record.fact(self._now(), name, **fields)
-
-    def _sound(self, say: do.Say, speech: Speech | None) -> None:
-        """The voice has made more of a piece, or the end of it."""
-        if speech is None:
-            self._playout.finish_piece(say.reply, say.piece)
-        else:
-            self._playout.add(say.reply, say.piece, say.text, speech)
-        self._wake.set()
 
     def _step(self, event: ev.Event, now: float) -> None:
         self._record.event(now, event)

@@ -86,6 +86,11 @@ class Chain(Generic[Kind]):
         self._links = [Link(engine, place) for place, engine in enumerate(engines, 1)]
         self._in_use = 1
 
+    @property
+    def engines(self) -> list[Kind]:
+        """All of them, also those that rest."""
+        return [link.engine for link in self._links]
+
     def usable(self) -> list[Link[Kind]]:
         """Whom to ask now, in this order: all that do not rest, or everyone when all rest."""
         return [link for link in self._links if not link.breaker.rests] or self._links

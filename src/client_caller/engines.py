@@ -25,7 +25,9 @@ from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivit
 from client_caller.mailbox import Mailbox
 from client_caller.reporting import Fact, Task, reporting
 from client_caller.speaking.fillers import Fillers
+from client_caller.speaking.playout import Playout
 from client_caller.speaking.protocol import Speech, Voice
+from client_caller.talking import Talking
 from client_caller.thinking.protocol import LanguageModel
 
 log = logging.getLogger("client_caller.engines")
@@ -78,8 +80,8 @@ class Engines:
 class EngineWork:
     """The engines at work for one call.
 
-    happen: told of every event;  sound: given the speech of a piece as it is made, and None at its end;
-    fact: told of what is worth recording, as `fact(name, **fields)`.
+    playout: given the speech of pieces as it is made;  wake: called when it was given some;
+    happen: told of every event;  fact: told of what is worth recording, as `fact(name, **fields)`.
     Run its `tasks` for as long as the call lasts.
     """
 
@@ -88,8 +90,9 @@ class EngineWork:
         call_id: str,
         engines: Engines,
         listener: Listener,
+        playout: Playout,
+        wake: Callable[[], None],
         happen: Callable[[Event], None],
-        sound: Callable[[Say, Speech | None], None],
         fact: Fact,
     ) -> None:
         self._to_decode: Mailbox[int] = Mailbox()
@@ -97,10 +100,13 @@ class EngineWork:
         self._to_say: Mailbox[Say] = Mailbox(_PIECES_AT_MOST)
         self.interims_dropped = 0
         self._decoding: TurnAudio | None = None
+        self._call_id = call_id
         self._engines = engines
         self._listener = listener
+        self._playout = playout
+        self._talking = Talking(call_id, playout.heard_s)
+        self._wake = wake
         self._happen = happen
-        self._sound = sound
         self._fact = fact
         self._reporting = partial(reporting, call_id, happen, fact)
 
@@ -118,6 +124,7 @@ class EngineWork:
                 self._to_judge.put(pause)
             case CloseTurn():
                 self._listener.close_turn()
+                self._talking.close_turn()
             case Say():
                 self._to_say.put(action)
 
@@ -147,18 +154,22 @@ class EngineWork:
                         audio = self._listener.interim_audio()
                         self._happen(self._listener.interim(audio, await self._transcribed(audio)))
                     elif (known := self._listener.words()) is not None:
+                        self._talking.pause()
                         self._happen(Transcript(pause, known))
                     else:
                         audio = self._listener.turn_audio()
                         words = self._listener.decoded(audio, await self._transcribed(audio))
+                        self._talking.pause()
                         self._happen(Transcript(pause, words))
 
     async def _transcribed(self, audio: TurnAudio) -> str:
-        self._decoding = audio
+        self._decoding, turn = audio, self._talking.turn
         try:
-            return await self._engines.transcriber.transcribe(audio.samples)
+            text = await self._engines.transcriber.transcribe(audio.samples)
         finally:
             self._decoding = None
+        self._talking.decoded(turn, audio, text)
+        return text
 
     def _count_dropped(self, orders: Sequence[int]) -> None:
         if INTERIM in orders:
@@ -174,22 +185,30 @@ class EngineWork:
                     self._happen(TurnScored(pause, p_done))
 
     async def speak(self) -> None:
-        """Have the pieces spoken, in order."""
-        while True:
-            async with self._to_say.take() as say:
-                with self._reporting("voice", say.reply):
-                    try:
-                        await self._speak(say)
-                    except EngineError:
-                        self._sound(say, None)  # no more of it will come, and the reply may do without
-                        raise
-                    self._sound(say, None)
+        """Have the pieces spoken, in order, and take leave of the voice when the call is over."""
+        try:
+            while True:
+                async with self._to_say.take() as say:
+                    with self._reporting("voice", say.reply):
+                        try:
+                            await self._speak(say)
+                        except EngineError:
+                            self._end(say)  # no more of it will come, and the reply may do without
+                            raise
+                        self._end(say)
+        finally:
+            self._engines.voice.leave(self._call_id)
+
+    def _end(self, say: Say) -> None:
+        self._playout.finish_piece(say.reply, say.piece)
+        self._wake()
 
     async def _speak(self, say: Say) -> None:
-        begun = False
-        async with aclosing(self._engines.voice.speak(say.text)) as speeches:
+        begun, talk = False, self._talking.says(say.reply, say.piece)
+        async with aclosing(self._engines.voice.speak(say.text, talk)) as speeches:
             while (speech := await _next_speech(speeches)) is not None:
-                self._sound(say, speech)
+                self._playout.add(say.reply, say.piece, say.text, speech)
+                self._wake()
                 if not begun:
                     begun = True
                     self._fact("first audio", reply=say.reply, piece=say.piece)

@@ -22,7 +22,7 @@ import numpy as np
 from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.errors import EngineCrashed, refusal
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
-from client_caller.speaking.protocol import Speech, Voice, WordTime
+from client_caller.speaking.protocol import Speech, Talk, Voice, WordTime
 from client_caller.thinking.protocol import LanguageModel, Message, ToolCall, ToolOffer
 
 
@@ -288,13 +288,17 @@ class FaultyVoice:
         self._voice = voice
         self._jobs = jobs
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         """The piece, as far as it goes well."""
         fault = self._jobs.begin()
-        speeches = self._voice.speak(text)
+        speeches = self._voice.speak(text, talk)
         async with aclosing(_suffered("voice", speeches, fault, _spoilt_sound(speeches, fault.kind))) as suffered:
             async for speech in suffered:
                 yield speech
+
+    def leave(self, call_id: str) -> None:
+        """Told to the voice inside."""
+        self._voice.leave(call_id)
 
 
 _WRAPPERS: Final[dict[str, Callable[[Any, _Jobs], Any]]] = {

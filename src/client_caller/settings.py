@@ -132,6 +132,20 @@ class SpeakingSettings(BaseModel):
     mark_every_s: float = Field(0.16, gt=0, le=0.2, description="seconds of audio between two marks")
     first_sound_s: float = Field(1.5, gt=0, description="seconds to wait for the first sound of a piece")
     next_sound_s: float = Field(1.5, gt=0, description="seconds to wait for each further stretch of it")
+    engine: Literal["espeak", "csm", "server"] = Field(
+        "espeak", description="the voice: espeak (embedded), csm (`client-caller engine csm`, GPU) or server"
+    )
+    csm_url: str = Field("http://127.0.0.1:8091", description="where `client-caller engine csm` is reached")
+    csm_key: SecretStr = Field(SecretStr(""), description="its key; empty: it asks for none")
+    csm_voice: str = Field("", description="the voice prompt of agents whose file names none")
+    caller_sound: bool = Field(True, description="have csm hear the caller, too, and not only itself")
+    voices: Path = Field(Path("voices"), description="folder of voice prompts")
+    server_url: str = Field("", description="a server with /audio/speech, e.g. http://127.0.0.1:8002/v1")
+    server_model: str = Field("tts-1", description="the speech model's name on that server")
+    server_voice: str = Field("alloy", description="its voice for agents whose file names none")
+    server_api_key: SecretStr = Field(SecretStr("none"), description="its API key")
+    server_hz: int = Field(24_000, ge=8_000, le=48_000, description="samples a second of its sound")
+    fallback: bool = Field(True, description="have the embedded eSpeak stand in when csm or the server fails")
 
 
 class OutboundSettings(BaseModel):

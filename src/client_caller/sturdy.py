@@ -17,7 +17,7 @@ from client_caller.chain import Breaker, Chain, Link
 from client_caller.errors import EngineCrashed, EngineError, EngineTimeout
 from client_caller.hearing.level_activity import LevelActivity
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
-from client_caller.speaking.protocol import Speech, Voice, WordTime
+from client_caller.speaking.protocol import Speech, Talk, Voice, WordTime
 from client_caller.speaking.relay import Relay
 from client_caller.speaking.sound_check import SoundCheck
 from client_caller.thinking.protocol import LanguageModel, Message, ToolCall, ToolOffer
@@ -302,13 +302,13 @@ class SturdyVoice:
         self._first_sound_s = first_sound_s
         self._next_sound_s = next_sound_s
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         """The piece as audio, with the times of its words. Raises the last EngineError when all voices failed."""
         relay, failures = Relay(text), list[EngineError]()
         usable = self._chain.usable()
         for link in (*usable, usable[-1]):
             try:
-                async with aclosing(self._spoken(link, relay)) as stretches:
+                async with aclosing(self._spoken(link, relay, talk)) as stretches:
                     async for speech in stretches:
                         yield speech
             except EngineError as failure:
@@ -320,11 +320,16 @@ class SturdyVoice:
                 return
         raise failures[-1]
 
-    async def _spoken(self, link: Link[Voice], relay: Relay) -> AsyncGenerator[Speech, None]:
+    def leave(self, call_id: str) -> None:
+        """Told to every voice."""
+        for engine in self._chain.engines:
+            engine.leave(call_id)
+
+    async def _spoken(self, link: Link[Voice], relay: Relay, talk: Talk | None) -> AsyncGenerator[Speech, None]:
         """What is left of the piece, by this voice. Raises EngineError."""
         check, within_s = SoundCheck(), self._first_sound_s
         with self._chain.watching(link):
-            speeches = link.engine.speak(relay.text)
+            speeches = link.engine.speak(relay.text, talk)
             async with _closing(speeches):
                 while (speech := await _next_stretch(speeches, within_s)) is not None:
                     if wrong := check.feed(speech.samples):

@@ -4,7 +4,7 @@ In:   an agent.     Out: a voice that says what is written as a person would, an
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from client_caller.agent import Agent, AgentVoice
@@ -20,10 +20,11 @@ _BANKS: Final = 16
 
 
 class Voices:
-    """Makes voices. engine: makes what sounds; it may take a moment, and raises ConfigError for what there is not."""
+    """Makes voices. engines: makes what sounds, the best first; it may take a moment, and raises ConfigError for what
+    there is not."""
 
-    def __init__(self, engine: Callable[[AgentVoice], Voice], settings: SpeakingSettings) -> None:
-        self._engine = engine
+    def __init__(self, engines: Callable[[AgentVoice], Sequence[Voice]], settings: SpeakingSettings) -> None:
+        self._engines = engines
         self._settings = settings
         self._made: dict[AgentVoice, Voice] = {}
         self._banks: dict[tuple[AgentVoice, tuple[str, ...], tuple[tuple[str, str], ...]], Fillers] = {}
@@ -32,8 +33,8 @@ class Voices:
         """This agent's. Raises ConfigError for a voice that there is not."""
         how, names = agent.voice, tuple(agent.pronounce.items())
         if how not in self._made:
-            engine = await asyncio.to_thread(self._engine, how)
-            self._made[how] = SturdyVoice([engine], self._settings.first_sound_s, self._settings.next_sound_s)
+            engines = await asyncio.to_thread(self._engines, how)
+            self._made[how] = SturdyVoice(engines, self._settings.first_sound_s, self._settings.next_sound_s)
         voice = PronouncedVoice(self._made[how], Pronouncer(_dialect(agent), agent.pronounce))
         bank = how, tuple(known_phrases(agent)), names
         if bank not in self._banks:

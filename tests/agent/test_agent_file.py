@@ -26,7 +26,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line_field_and_what_is_allo
         "line 4: language should be 'en' (it is 'xx')",
         "line 1: persona is missing",
         "line 7: voice.words_per_minute should be less than or equal to 300 (it is 900)",
-        "line 8: voice.pich is not a field of an agent file; here may stand: name, words_per_minute, pitch",
+        "line 8: voice.pich is not a field of an agent file; here may stand: name, words_per_minute, pitch, prompt",
         "line 5: colour is not a field of an agent file; here may stand: name, company, language, greeting, persona, "
         "goals, facts, fact_files, hints, examples, voice, pronounce, limits, phrases, identity, transfer_to, "
         "transfer_briefly, transfers, hours, when_full, recording, outbound, keys, variables, built_in, tools, "

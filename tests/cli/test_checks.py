@@ -4,7 +4,8 @@ import asyncio
 import socket
 import sqlite3
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -27,13 +28,14 @@ from client_caller.cli.checks import (
     check_room,
     check_telnyx,
     check_transcriber,
+    check_voice,
 )
 from client_caller.ledger.database import VERSION_TABLE
 from client_caller.ledger.ledger import open_ledger
 from client_caller.line import twilio_control
 from client_caller.line.control import OwnNumber
 from client_caller.models.store import ModelStore
-from client_caller.settings import HearingSettings, OutboundSettings, ServerSettings, Settings
+from client_caller.settings import HearingSettings, OutboundSettings, ServerSettings, Settings, SpeakingSettings
 
 
 def settings(**values: object) -> Settings:
@@ -123,6 +125,46 @@ def test_each_transcriber_is_judged_by_what_it_needs() -> None:
         check = check_transcriber(HearingSettings(engine="server", server_url=url))
         assert check.verdict == "FAIL"
         assert "CLIENT_CALLER_HEARING__SERVER_URL" in check.remedy
+
+
+def test_each_voice_is_judged_by_what_it_needs() -> None:
+    assert check_voice(SpeakingSettings()).found == "eSpeak NG, embedded"
+    with standing_in_for_engine(401) as url:
+        check = check_voice(SpeakingSettings(engine="csm", csm_url=url))
+        assert check.verdict == "FAIL"
+        assert "CLIENT_CALLER_SPEAKING__CSM_KEY" in check.remedy
+    with standing_in_for_engine(200) as url:
+        assert check_voice(SpeakingSettings(engine="csm", csm_url=f"{url}/")).verdict == "ok"
+        assert check_voice(SpeakingSettings(engine="server", server_url=f"{url}/v1")).verdict == "ok"
+    gone = "http://127.0.0.1:9"
+    for settings, setting in (
+        (SpeakingSettings(engine="csm", csm_url=gone), "CLIENT_CALLER_SPEAKING__CSM_URL"),
+        (SpeakingSettings(engine="server", server_url=gone), "CLIENT_CALLER_SPEAKING__SERVER_URL"),
+        (SpeakingSettings(engine="server"), "CLIENT_CALLER_SPEAKING__SERVER_URL"),
+    ):
+        check = check_voice(settings)
+        assert check.verdict == "FAIL"
+        assert setting in check.remedy
+
+
+@contextmanager
+def standing_in_for_engine(status: int) -> Iterator[str]:
+    """The address of a server that answers /v1/models with this status, and nothing else."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/v1/models" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Silence."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def test_whisper_without_its_package_fails_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from client_caller.speaking.espeak import EspeakVoice
 from client_caller.speaking.pronounce import Pronouncer
 from client_caller.speaking.pronounced import PronouncedVoice
-from client_caller.speaking.protocol import Speech, Voice, WordTime
+from client_caller.speaking.protocol import Speech, Talk, Voice, WordTime
 from client_caller.speaking.tone import ToneVoice
 from virtual import run
 
@@ -24,7 +24,7 @@ class Mute:
         self.texts: list[str] = []
         self.closed = False
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         self.texts.append(text)
         try:
             for character in text:

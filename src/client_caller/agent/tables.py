@@ -47,11 +47,14 @@ class AgentVoice(BaseModel):
 
     model_config = FROZEN
     name: Sentence = "en-us"
-    """A voice of eSpeak NG."""
+    """A voice of eSpeak NG, which speaks if no other engine is set, and stands in for another one that fails."""
     words_per_minute: int = Field(165, ge=80, le=300)
-    """How fast it speaks."""
+    """How fast eSpeak NG speaks; other engines speak at their own pace."""
     pitch: int = Field(50, ge=0, le=99)
-    """How high, around 50."""
+    """How high, around 50, eSpeak NG speaks."""
+    prompt: str = ""
+    """Whose voice it is with another engine: for CSM a voice prompt, see `client-caller voices`; for a speech server
+    one of its voices. Left out: that of the settings."""
 
 
 class AgentLimits(BaseModel):

@@ -32,7 +32,7 @@ from client_caller.agent import load_agent
 from client_caller.errors import CarrierFailed, ConfigError
 from client_caller.ledger.database import VERSION_TABLE, reason, spill_beside
 from client_caller.models.store import ModelStore
-from client_caller.settings import HearingSettings, Settings
+from client_caller.settings import HearingSettings, Settings, SpeakingSettings
 
 _ENGINE_PACKAGES: Final = ("onnxruntime", "moonshine_voice", "espeakng_loader", "xllamacpp")
 _ACCOUNT_WITHIN_S: Final = 15.0
@@ -69,6 +69,7 @@ def every_check(settings: Settings) -> Iterator[Check]:
     yield check_agent(settings.agent)
     yield check_transcriber(settings.hearing)
     yield check_language_model(settings)
+    yield check_voice(settings.speaking)
     yield check_port(settings.server.host, settings.server.port)
     yield check_public_url(settings.public_url)
     yield check_carrier(settings)
@@ -152,15 +153,39 @@ def check_language_model(settings: Settings) -> Check:
     )
 
 
-def _check_server(what: str, url: str, key: SecretStr, url_setting: str, key_setting: str) -> Check:
-    """A server with OpenAI's protocol answers."""
-    headers = {"Authorization": f"Bearer {key.get_secret_value()}"}
+def check_voice(speaking: SpeakingSettings) -> Check:
+    """What speaks answers, if it is a server."""
+    if speaking.engine == "server":
+        return _check_server(
+            "voice",
+            speaking.server_url,
+            speaking.server_api_key,
+            "CLIENT_CALLER_SPEAKING__SERVER_URL",
+            "CLIENT_CALLER_SPEAKING__SERVER_API_KEY",
+        )
+    if speaking.engine == "csm":
+        return _check_server(
+            "voice",
+            f"{speaking.csm_url.rstrip('/')}/v1",
+            speaking.csm_key,
+            "CLIENT_CALLER_SPEAKING__CSM_URL",
+            "CLIENT_CALLER_SPEAKING__CSM_KEY",
+            "which has no path",
+        )
+    return Check("ok", "voice", "eSpeak NG, embedded")
+
+
+def _check_server(
+    what: str, url: str, key: SecretStr, url_setting: str, key_setting: str, form: str = "it ends in /v1"
+) -> Check:
+    """A server with OpenAI's protocol answers. form: how the setting with its address must look."""
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key.get_secret_value() else {}
     try:
         answer = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=5.0)
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as why:
         return Check("FAIL", what, f"{url}: {why}", f"start it, or correct {url_setting}")
     if answer.is_error:
-        remedy = f"check {url_setting} (it ends in /v1) and {key_setting}"
+        remedy = f"check {url_setting} ({form}) and {key_setting}"
         return Check("FAIL", what, f"{url}/models answers {answer.status_code}", remedy)
     return Check("ok", what, url)
 

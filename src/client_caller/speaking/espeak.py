@@ -24,8 +24,8 @@ from client_caller.audio.frame import LINE_HZ, Samples
 from client_caller.audio.levels import level_dbfs
 from client_caller.audio.resample import Resampler
 from client_caller.errors import ConfigError, EngineCrashed
-from client_caller.speaking.protocol import Speech, WordTime
-from client_caller.speaking.words import spread
+from client_caller.speaking.protocol import Speech, Talk, WordTime
+from client_caller.speaking.words import PAUSE_S, pause_after, spread
 
 _LEVEL_DBFS: Final = -20.0
 _PEAK: Final = 0.7  # of the calibration sentence, which leaves 3 dB for a louder one
@@ -33,7 +33,6 @@ _SILENT: Final = 0.003  # -50 dBFS; eSpeak's pauses are digital silence, its sof
 _CHUNK_MS: Final = 200  # audio per hand-over: about 0.3 ms of work
 _LONGEST_S: Final = 60.0  # nobody says more in one piece; it bounds the queue
 _WAITING: Final = 512  # hand-overs that may wait: more than _LONGEST_S can make
-_PAUSE_S: Final = {",": 0.12, ";": 0.18, ":": 0.18, ".": 0.25, "!": 0.25, "?": 0.25}
 _LETTER_A: Final = re.compile(r"(?<=[^.!?] )A(?=[\s,.;:!?]|$)|^A(?= [A-Z]\b)")
 """A capital A that is a letter and no article, as in "option A"; eSpeak says the article."""
 
@@ -84,7 +83,7 @@ class EspeakVoice:
         self._manner = _Manner(voice, words_per_minute, pitch)
         self._gain = _worker.submit(_gain_of, self._manner).result()
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         """The piece in stretches of about 0.2 s. Raises EngineCrashed."""
         loop = asyncio.get_running_loop()
         made: asyncio.Queue[Speech | None] = asyncio.Queue(_WAITING)
@@ -103,6 +102,9 @@ class EspeakVoice:
             if not work.cancel():
                 await asyncio.wait([work])  # at most one chunk: the thread must not outlive the loop it reports to
 
+    def leave(self, call_id: str) -> None:
+        """Nothing is kept of a call."""
+
 
 class _Shaper:
     """Turns the library's chunks and events into speech for the line: 8 kHz, one gain, no silence at the ends."""
@@ -112,7 +114,7 @@ class _Shaper:
         self._gain = np.float32(gain)
         self._words = text.split()
         self._word_starts = [word.start() for word in re.finditer(r"\S+", text)]
-        self._pause = round(_PAUSE_S.get(text.rstrip("\"'”’) ")[-1:], 0.0) * LINE_HZ)
+        self._pause = round(pause_after(text) * LINE_HZ)
         self._held: Samples = np.zeros(0, np.float32)  # silence that may turn out to be the end
         self._skipped: int | None = None  # samples of silence before the first sound, once it is known
         self._given = 0
@@ -193,7 +195,7 @@ def _synthesise(manner: _Manner, text: str, chunk: Callable[[Samples, list[tuple
     callback = _Callback(take)
     library.espeak_SetSynthCallback(callback)
     # A piece cut from the middle of a sentence gets the tone of one that goes on.
-    spoken = (text if text.rstrip()[-1] in _PAUSE_S else text + ",").encode()
+    spoken = (text if text.rstrip()[-1] in PAUSE_S else text + ",").encode()
     if library.espeak_Synth(spoken, len(spoken) + 1, 0, 0, 0, _UTF8, None, None) != 0:
         raise EngineCrashed("voice", "eSpeak could not speak a piece")
 

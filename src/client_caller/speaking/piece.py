@@ -79,26 +79,26 @@ class Piece:
     def heard(self, place: int) -> tuple[int, bool]:
         """How many words have ended when the carrier has reached `place`, and whether nothing is left to hear."""
         done = self.all_sent and bool(self.runs) and place >= self.runs[-1].place + self.runs[-1].count
-        return self._words_before(self._heard(place)), done
+        return self._words_before(self.heard_samples(place)), done
 
-    def after(self, place: int) -> bytes:
-        """What of its sound was sent and lies behind `place`."""
-        return bytes(self.audio[self._heard(place) : self.sent]) if self.runs else b""
-
-    def rewind(self, place: int) -> None:
-        """The carrier has been cleared at `place`: go back to the beginning of the first word that was not heard."""
-        count = self._heard(place)
-        words = self._words_before(count)
-        begins = round(self.words[words].start_s * LINE_HZ) if words < len(self.words) else count
-        self.sent = max(0, min(begins, count))
-        self.runs.clear()
-
-    def _heard(self, place: int) -> int:
+    def heard_samples(self, place: int) -> int:
         """How many of its samples lie before `place`."""
         for run in reversed(self.runs):
             if place > run.place:
                 return run.offset + min(place - run.place, run.count)
         return self.runs[0].offset if self.runs else 0
+
+    def after(self, place: int) -> bytes:
+        """What of its sound was sent and lies behind `place`."""
+        return bytes(self.audio[self.heard_samples(place) : self.sent]) if self.runs else b""
+
+    def rewind(self, place: int) -> None:
+        """The carrier has been cleared at `place`: go back to the beginning of the first word that was not heard."""
+        count = self.heard_samples(place)
+        words = self._words_before(count)
+        begins = round(self.words[words].start_s * LINE_HZ) if words < len(self.words) else count
+        self.sent = max(0, min(begins, count))
+        self.runs.clear()
 
     def _words_before(self, count: int) -> int:
         """How many words have ended within the first `count` samples."""

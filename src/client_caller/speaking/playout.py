@@ -26,6 +26,9 @@ MARK_LATE_S: Final = 1.0
 _FADE_S: Final = 0.020
 """A hush fades over so much of what would have sounded next: a cut in mid-vowel clicks."""
 
+_HEARD_KEPT: Final = 64
+"""Pieces of which it is known how much was heard, from the last back: twice what a voice is told of."""
+
 _SLACK_S: Final = 1e-6  # a millionth of a second: float rounding, far below one sample
 
 
@@ -82,6 +85,7 @@ class Playout:
         self._anchor: tuple[int, float] | None = None  # place and instant of the last mark that came back
         self._ends_at = 0.0
         self._hushed = False
+        self._heard_s: dict[tuple[int, int], float | None] = {}  # of the last pieces that sounded
 
     @property
     def ends_at(self) -> float:
@@ -164,6 +168,8 @@ class Playout:
         """
         fade = b"".join(piece.after(self._by_clock(now)) for piece in self._unheard)[: round(_FADE_S * LINE_HZ)]
         heard = self._place(now)
+        for piece in self._unheard:
+            self._note_heard(piece, heard)
         kept = [piece for piece in self._unheard if piece.reply in self._released]
         for piece in reversed(kept):
             piece.rewind(heard)
@@ -218,12 +224,31 @@ class Playout:
         place, news = self._place(now), []
         for piece in list(self._unheard):
             words, done = piece.heard(place)
+            self._note_heard(piece, place)
             if done:
                 self._unheard.remove(piece)
             if done or words > piece.reported:
                 piece.reported = max(words, piece.reported)
                 news.append(PlayedOut(piece.reply, piece.number, piece.reported, done))
         return news
+
+    def heard_s(self, reply: int, piece: int) -> float | None:
+        """How much of a piece the caller had heard when that was last found out, whatever has become of it since.
+
+        Seconds of its sound, in which a word that was said again after a hush counts once; None for all of it; 0.0 for
+        a piece of which nothing sounded, and for one that is long past.
+        """
+        return self._heard_s.get((reply, piece), 0.0)
+
+    def _note_heard(self, piece: Piece, place: int) -> None:
+        key, heard = (piece.reply, piece.number), piece.heard_samples(place)
+        known_s = self._heard_s.get(key, 0.0)
+        if heard and piece.all_sent and heard == len(piece.audio):
+            self._heard_s[key] = None
+        elif heard and known_s is not None:
+            self._heard_s[key] = max(heard / LINE_HZ, known_s)
+        if len(self._heard_s) > _HEARD_KEPT:
+            del self._heard_s[next(iter(self._heard_s))]
 
     def _entry(self, reply: int, piece: int) -> Piece | None:
         if reply in self._dropped:

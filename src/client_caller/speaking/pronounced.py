@@ -12,7 +12,7 @@ import numpy as np
 
 from client_caller.audio.frame import LINE_HZ
 from client_caller.speaking.pronounce import Pronouncer, Spoken
-from client_caller.speaking.protocol import Speech, Voice, WordTime
+from client_caller.speaking.protocol import Speech, Talk, Voice, WordTime
 from client_caller.speaking.words import spread
 
 
@@ -23,7 +23,7 @@ class PronouncedVoice:
         self._voice = voice
         self._pronouncer = pronouncer
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         """The piece as audio. Closing the generator stops the work. Raises EngineError.
 
         Where the voice tells no word times, they are spread by the letters that are said, and come with the end.
@@ -32,7 +32,7 @@ class PronouncedVoice:
         if not spoken.words:
             return
         words, samples, told = _Written(spoken, len(text.split())), 0, False
-        async with aclosing(self._voice.speak(spoken.text)) as speeches:
+        async with aclosing(self._voice.speak(spoken.text, talk)) as speeches:
             async for speech in speeches:
                 samples += len(speech.samples)
                 told = told or bool(speech.words)
@@ -40,6 +40,10 @@ class PronouncedVoice:
         if samples and not told:
             times = spread(spoken.words, 0, 0.0, samples / LINE_HZ)
             yield Speech(np.zeros(0, np.float32), tuple(words.complete(times)))
+
+    def leave(self, call_id: str) -> None:
+        """Told to the voice inside."""
+        self._voice.leave(call_id)
 
 
 class _Written:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from client_caller.audio.frame import LINE_HZ, Samples
-from client_caller.speaking.protocol import Speech, WordTime
+from client_caller.speaking.protocol import Speech, Talk, WordTime
 
 _AMPLITUDE: Final = 0.14  # -20 dBFS for a sine
 _LOWEST_HZ: Final = 300.0  # the lower edge of the telephone band
@@ -32,13 +32,16 @@ class ToneVoice:
     stall_after_words: int | None = None
     stall_s: float = 0.0
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, talk: Talk | None = None) -> AsyncGenerator[Speech, None]:
         """One `Speech` for each word of `text.split()`."""
         await asyncio.sleep(self.first_audio_s)
         for index in range(len(text.split())):
             if index == self.stall_after_words:
                 await asyncio.sleep(self.stall_s)
             yield Speech(tone(index, self.word_s), (WordTime(index, index * self.word_s, (index + 1) * self.word_s),))
+
+    def leave(self, call_id: str) -> None:
+        """Nothing is kept of a call."""
 
 
 def tone(index: int, length_s: float) -> Samples:
