@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Put torch, in the version that pyproject.toml pins, into .venv. There already: nothing happens.
 # It is not in requirements.lock: which of its builds is right depends on the machine, and calls with the embedded voice
-# need none. pip chooses as it is set up, which without any settings is the build for NVIDIA's GPUs, of several GB. For
-# the one without GPU:  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make torch
+# need none. On Linux without an NVIDIA driver the build without GPU is asked for first, which is 0.2 GB and not 3; if
+# PyTorch's own index cannot be reached, or does not have it, pip chooses as it is set up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv
 log=$venv/torch.log
+cpu_builds=https://download.pytorch.org/whl/cpu
 
 stop() {
   echo "make: $1" >&2
@@ -16,7 +17,7 @@ stop() {
 
 explain_and_stop() {
   if grep -q "No space left on device" "$log"; then
-    stop "the disk is full: free about 8 GB, or take the build without GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make torch (log: $log)"
+    stop "the disk is full: free about 8 GB, or 1 GB on a machine without a GPU (log: $log)"
   elif grep -qE "ConnectionError|NewConnectionError|ConnectTimeout|Name or service not known|name resolution|Network is unreachable" "$log"; then
     stop "the package index cannot be reached: check the network or pip's proxy settings, then run make again (log: $log)"
   elif grep -q "No matching distribution found for torch" "$log"; then
@@ -39,4 +40,8 @@ fi
 
 echo "Bringing $wanted into $venv; it is large."
 : >"$log" || stop "the folder $PWD/$venv cannot be written: give this user access, or free some space"
+if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && "$venv/bin/python" -m pip install \
+  --disable-pip-version-check --retries 0 --timeout 10 --index-url "$cpu_builds" "$wanted" >>"$log" 2>&1; then
+  exit 0
+fi
 "$venv/bin/python" -m pip install --disable-pip-version-check "$wanted" >>"$log" 2>&1 || explain_and_stop

@@ -101,7 +101,7 @@ def made(parts: list[tuple[bool, float]]) -> np.ndarray:
     return np.concatenate([silence(0), *(speech(s) if loud else silence(s) for loud, s in parts)])
 
 
-@given(words=texts, parts=sounds, rate=st.floats(3, 40), frame=st.integers(1, 900))
+@given(words=texts, parts=sounds, rate=st.floats(3, 40), frame=st.integers(25, 900))
 def test_every_word_is_told_once_in_order_and_within_the_sound_so_far(words, parts, rate, frame) -> None:
     timer, sound, last = WordTimer(" ".join(words), rate), made(parts), None
     for start in range(0, len(sound) + 1, frame):

@@ -171,11 +171,5 @@ def _length(word: str, ends_clause: bool) -> float:
         return 0.0
     digits = sum(character.isdigit() for character in letters)  # each a word of four letters, if nobody spelled it out
     syllables = max(1, digits + len(_VOWELS.findall(letters)) - bool(_SILENT_E.search(letters)))
-    small = letters in _SMALL_WORDS
-    return (
-        _WORD
-        + _LETTER * (len(letters) + 3 * digits)
-        + _SYLLABLE * syllables
-        + _CLAUSE_END * ends_clause
-        + _SMALL * small
-    )
+    sounds = _LETTER * (len(letters) + 3 * digits) + _SYLLABLE * syllables
+    return _WORD + sounds + _CLAUSE_END * ends_clause + _SMALL * (letters in _SMALL_WORDS)

@@ -70,8 +70,16 @@ def test_a_first_code_of_zero_twice_in_a_row_is_the_end() -> None:
     assert ending.feed(only_first_zero(901), LOUD) == Verdict("end", "spoken", 2)
 
 
-def test_a_first_code_of_zero_is_the_end_when_half_of_the_words_should_be_said() -> None:
-    assert after(2.08).feed(only_first_zero(900), LOUD) == Verdict("end", "spoken", 1)
+def test_a_first_code_of_zero_is_the_end_when_all_words_should_be_said() -> None:
+    assert after(3.6).feed(only_first_zero(900), LOUD) == HOLD
+    assert after(4.16).feed(only_first_zero(900), LOUD) == Verdict("end", "spoken", 1)
+
+
+def test_a_frame_that_is_mostly_zeros_is_the_end_when_half_of_them_should_be() -> None:
+    mostly = only_first_zero(900)
+    mostly[: len(mostly) // 2] = 0
+    assert after(1.0).feed(mostly, LOUD) == HOLD
+    assert after(2.08).feed(mostly, LOUD) == Verdict("end", "spoken", 1)
 
 
 def test_who_does_not_end_is_stopped_at_a_length_that_the_text_allows() -> None:

@@ -18,7 +18,7 @@ from client_caller.speaking.csm.scheduler import Scheduler
 from client_caller.speaking.csm.turns import CallerTurn, Made, Manner, OwnTurn, Utterance
 
 CODEBOOKS = 4
-PROMPT = SimpleNamespace(name="anna", text="good morning", sound=np.full(3 * FRAME_SAMPLES, 0.1, np.float32))
+PROMPT = SimpleNamespace(name="anna", text="good morning", sound=np.full(11 * FRAME_SAMPLES, 0.1, np.float32))
 TONE = (0.2 * np.sin(np.arange(FRAME_SAMPLES) / 5)).astype(np.float32)
 GREEDY = Manner(temperature=0.0)
 
@@ -74,6 +74,8 @@ class OpenModel:
         if fresh:
             self.segment[int(slot)] = len(self.begun)
             self.begun.append(rows)
+        if not (rows[:, 0] == 1).any():
+            return np.zeros(self.codebooks, np.int32)
         last = rows[int(np.flatnonzero(rows[:, 0] == 1)[-1]) :, 0]
         words = bytes(last[last > 3].astype(np.uint8))
         sounding = len(rows) - 1 - int(np.flatnonzero(rows[:, 0] != TEXTLESS)[-1])
@@ -315,6 +317,17 @@ def test_a_slow_model_takes_no_more_voices_than_it_can_keep_up_with() -> None:
     engine.speak("b", Utterance("u", "hello"))
     with pytest.raises(EngineOverloaded):
         engine.speak("c", Utterance("u", "hello"))
+
+
+def test_it_knows_what_frames_cost_before_the_first_call() -> None:
+    model = OpenModel(slots=8, batch=8, step_s=0.02)
+    engine = engine_of(model)
+    engine.measure()
+    assert engine.figures()["step_s"] == pytest.approx(0.02)
+    for call in "abcdefgh":
+        engine.open(call, "anna", GREEDY)
+        engine.speak(call, Utterance("u", "hello"))  # eight at once take no longer than one
+    assert {made.call for made in run(engine, model)} == set("abcdefgh")
 
 
 def test_nobody_gets_far_ahead_unless_he_wants_all_at_once() -> None:

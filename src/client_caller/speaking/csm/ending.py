@@ -101,13 +101,14 @@ class Ending:
 
     def _reason(self, codes: NDArray[np.int32]) -> Reason | None:
         now_s = self._frames * FRAME_S
-        past_half = now_s >= self._expected_s / 2
-        # Code 0 also stands for a sound: alone it is no end as long as there must be more to say.
-        if not codes.any() or self._zeros > 1 or (self._zeros and past_half):
+        past_half, past_all = now_s >= self._expected_s / 2, now_s >= self._expected_s
+        # Code 0 also stands for a sound: alone it is the end only when there should be no more to say.
+        mostly_zero = np.count_nonzero(codes) * 2 <= len(codes)
+        if not codes.any() or self._zeros > 1 or (self._zeros and (past_all or (past_half and mostly_zero))):
             return "spoken"
         if self._repeats >= (_REPEATS if past_half else _REPEATS_EARLY):
             return "repeated"
-        if self._silent > (_SILENT_FRAMES if now_s >= self._expected_s else _SILENT_FRAMES_EARLY):
+        if self._silent > (_SILENT_FRAMES if past_all else _SILENT_FRAMES_EARLY):
             return "silent"
         return "length" if self._frames >= self.longest else None
 

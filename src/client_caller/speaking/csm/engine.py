@@ -18,8 +18,8 @@ from client_caller.audio.frame import Samples
 from client_caller.errors import ConfigError, EngineCrashed, EngineOverloaded
 from client_caller.speaking.csm.context import AGENT, CALLER, Layout, Segment, Tokenizer
 from client_caller.speaking.csm.prompts import VoicePrompt
-from client_caller.speaking.csm.protocol import FRAME_S, HZ, Batch, FrameModel
-from client_caller.speaking.csm.scheduler import TARGET_S, Scheduler, SlotNeed
+from client_caller.speaking.csm.protocol import FRAME_S, HZ, RANKS, Batch, FrameModel, Rows
+from client_caller.speaking.csm.scheduler import CHUNKS, TARGET_S, Scheduler, SlotNeed
 from client_caller.speaking.csm.slots import Slot, Slots
 from client_caller.speaking.csm.story import Story, Turn
 from client_caller.speaking.csm.turns import CallerTurn, Made, Manner, Utterance
@@ -33,6 +33,9 @@ _PROMPTS: Final = 64
 
 _UNPACED_AHEAD_S: Final = TARGET_S - FRAME_S / 2
 """Who wants the whole at once is always due, and comes after those who are nearer to silence."""
+
+_MEASUREMENTS: Final = 3
+"""Of each size, before there are calls."""
 
 _SILENCE: Final = np.zeros(0, np.float32)
 
@@ -83,6 +86,20 @@ class Engine:
         self._made: list[Made] = []
         self._rest_until = 0.0
         self._counts = {"utterances": 0, "frames": 0, "rows_read": 0, "rows_spared": 0, "refused": 0}
+
+    def measure(self) -> None:
+        """Find out what frames and reading cost, so that the first call knows how many may follow. Before any call."""
+        rows = np.zeros((min(max(CHUNKS), self._model.positions) + 1, 1 + self._model.codebooks), np.int32)
+        for _ in range(_MEASUREMENTS):
+            for count in (count for count in CHUNKS if count < len(rows)):
+                began = self._clock()
+                self._model.prefill(0, 0, rows[:count])
+                self._scheduler.measured_prefill(count, self._clock() - began)
+            for power in range(min(self._model.batch, self._model.slots).bit_length()):
+                count = 2**power
+                began = self._clock()
+                self._model.step(_idle(count, rows))
+                self._scheduler.measured_step(count, self._clock() - began)
 
     # What is asked of it.
 
@@ -172,7 +189,10 @@ class Engine:
     def _begin(self, state: _Call) -> None:
         """Take up the next utterance of a call, if there is a slot for it."""
         utterance = state.queue[0]
-        voicing = Voicing(utterance, state.story.turns(utterance.turns), state.manner, self._model.codebooks)
+        story = state.story
+        voicing = Voicing(
+            utterance, story.turns(utterance.turns), state.manner, story.letters_per_s, self._model.codebooks
+        )
         if voicing.ended is None:
             busy = frozenset(other.id for other in self._calls.values() if other.voicing)
             if (slot := self._slots.take(state.id, busy)) is None:
@@ -204,7 +224,7 @@ class Engine:
             return
         begun = voicing is not None and voicing.has_sounded
         ahead_s = state.sound_ends - now if state.manner.paced else _UNPACED_AHEAD_S
-        yield SlotNeed(slot.index, ahead_s if begun else 0.0, slot.unread, begun)
+        yield SlotNeed(slot.index, ahead_s if begun else 0.0, slot.unread, begun, idle=voicing is None)
 
     def _read(self, state: _Call, count: int) -> None:
         slot = state.slot
@@ -267,3 +287,17 @@ class Engine:
         self._made.append(Made(state.id, voicing.utterance.id, last, voicing.ended))
         if state.slot:
             self._want(state, voicing)
+
+
+def _idle(count: int, rows: Rows) -> Batch:
+    """A frame for each of the first so many slots."""
+    return Batch(
+        np.arange(count, dtype=np.int64),
+        np.zeros(count, np.int64),
+        rows[:count],
+        np.ones(count, np.float32),
+        np.ones(count, np.int64),
+        np.zeros(count, np.float32),
+        np.zeros((count, rows.shape[1] - 1, RANKS), np.float32),
+        np.ones(count, np.bool_),
+    )

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from client_caller.speaking.csm.context import Layout, Segment, heard
-from client_caller.speaking.csm.protocol import Rows
+from client_caller.speaking.csm.protocol import FRAME_S, Rows
 from client_caller.speaking.csm.turns import OwnTurn
 
 _KNOWN: Final = 128
@@ -20,6 +20,11 @@ _KNOWN: Final = 128
 
 _KEPT: Final = 0.5
 """Of the context, what old turns may take when some have to go."""
+
+
+_SLOWEST: Final = 9.0
+_FASTEST: Final = 22.0
+"""Characters a second, spaces among them: 100 and 240 words a minute. A prompt with pauses is no measure of a voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,10 @@ class Turn:
 
 
 class Story:
-    """One call so far. positions: rows of a slot."""
+    """One call so far. positions: rows of a slot;  letters_per_s: how fast the voice of the prompt speaks."""
 
     def __init__(self, layout: Layout, prompt: Segment, positions: int) -> None:
+        self.letters_per_s = min(_FASTEST, max(_SLOWEST, len(prompt.text) / max(FRAME_S, prompt.seconds)))
         self._layout = layout
         self._prompt = layout.whole(prompt)
         self._positions = positions

@@ -25,15 +25,21 @@ _FADE: Final = round(0.004 * HZ)
 
 
 class Voicing:
-    """An utterance being said. before: the turns that it follows on;  codebooks: of the model."""
+    """An utterance being said.
 
-    def __init__(self, utterance: Utterance, before: Sequence[Turn], manner: Manner, codebooks: int) -> None:
+    before: the turns that it follows on;  letters_per_s: how fast the voice speaks;  codebooks: of the model.
+    """
+
+    def __init__(
+        self, utterance: Utterance, before: Sequence[Turn], manner: Manner, letters_per_s: float, codebooks: int
+    ) -> None:
         self.utterance = utterance
         self.before = before
         self.said: list[Segment] = []
         self.ended: str | None = None
         self.has_sounded = False
         self._manner = manner
+        self._letters_per_s = letters_per_s
         self._codebooks = codebooks
         self._left = deque(clauses(utterance.text))
         self._random = np.random.Generator(np.random.Philox(key=[manner.seed, crc32(utterance.id.encode())]))
@@ -44,7 +50,7 @@ class Voicing:
 
     def _begin(self) -> None:
         self.text = self._left.popleft()
-        self._ending = Ending(self.text)
+        self._ending = Ending(self.text, self._letters_per_s)
         self._codes: list[NDArray[np.int32]] = []
         self._held: list[Samples] = []
         self._edges = Edges()
