@@ -1,5 +1,7 @@
 """The language model's parts, each against transformers' or against arithmetic; and that a frame can be captured."""
 
+import dataclasses
+
 import csm_driver as driver
 import numpy as np
 import pytest
@@ -9,17 +11,19 @@ from csm_driver import Request, new_model, sound_rows, text_rows
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
+from transformers.models.csm.modeling_csm import apply_rotary_pos_emb
 
 from client_caller.speaking.csm.backbone import Backbone
 from client_caller.speaking.csm.cache import SlotCache
 from client_caller.speaking.csm.config import LlamaConfig, Rope
 from client_caller.speaking.csm.depth import DepthDecoder
 from client_caller.speaking.csm.frame import Inputs
-from client_caller.speaking.csm.layers import attend, frequencies, rotations
+from client_caller.speaking.csm.layers import attend, for_groups, frequencies, rotations, turned
 from client_caller.speaking.csm.model import CsmModel
 from client_caller.speaking.csm.protocol import RANKS, Rows
 from client_caller.speaking.csm.random_weights import PUBLISHED
 from client_caller.speaking.csm.sampler import RESERVED, Sampler
+from voice_kernels import counted
 
 CODES = 64
 """Of each codebook of the tiny model."""
@@ -49,11 +53,22 @@ def test_rotary_frequencies_are_transformers(part: str) -> None:
         "depth": (reference.depth_decoder.model.rotary_emb, config.depth),
     }[part]
     assert torch.equal(frequencies(ours), rotary.inv_freq)
-    cosine, sine = rotary(torch.zeros(1), torch.arange(ours.positions)[None])
-    half = ours.head_width // 2
-    assert torch.equal(rotations(ours)[0][:, 0], cosine[0])
-    assert torch.equal(rotations(ours)[1][:, 0, half:], sine[0, :, half:])
-    assert torch.equal(rotations(ours)[1][:, 0, :half], -sine[0, :, :half])
+    torch.manual_seed(0)
+    heads = torch.randn(1, 1, ours.positions, ours.head_width)
+    expected, _ = apply_rotary_pos_emb(heads, heads, *rotary(heads, torch.arange(ours.positions)[None]))
+    assert (heads.unsqueeze(3) @ rotations(ours) - expected.unsqueeze(3)).abs().max() < 1e-6
+
+
+def test_folded_into_a_projection_rotations_turn_queries_and_keys_but_no_values() -> None:
+    torch.manual_seed(0)
+    config = tiny_csm.our_config().depth
+    turns, rows = rotations(config), torch.randn(config.width)
+    projection = torch.randn((config.heads + 2 * config.kv_heads) * config.head_width, config.width)
+    plain, folded = (each @ rows for each in (projection, turned(projection, turns, config)))
+    values = config.kv_heads * config.head_width
+    heads = plain[:-values].view(-1, config.head_width) @ turns
+    assert torch.allclose(folded[:, :-values], heads.flatten(1), atol=1e-5)
+    assert torch.equal(folded[:, -values:], plain[-values:].expand(len(turns), -1))
 
 
 def test_without_scaling_rotary_frequencies_are_the_plain_ones() -> None:
@@ -63,11 +78,13 @@ def test_without_scaling_rotary_frequencies_are_the_plain_ones() -> None:
 
 def test_grouped_attention_is_attention_with_repeated_heads() -> None:
     torch.manual_seed(0)
-    queries, keys, values = torch.randn(3, 5, 6, 4), torch.randn(3, 2, 7, 4), torch.randn(3, 2, 7, 4)
+    config = dataclasses.replace(tiny_csm.our_config().depth, heads=6, kv_heads=2, head_width=4)
+    queries, keys, values = torch.randn(3, 5, 3, 2, 4), torch.randn(3, 2, 7, 4), torch.randn(3, 2, 7, 4)
     mask = torch.zeros(3, 1, 5, 7).masked_fill(torch.rand(3, 1, 5, 7) < 0.3, -torch.inf)
-    repeated = (each.repeat_interleave(3, dim=1) for each in (keys, values))
-    expected = F.scaled_dot_product_attention(queries.transpose(1, 2), *repeated, attn_mask=mask)
-    assert torch.allclose(attend(queries, keys, values, mask), expected.transpose(1, 2).flatten(2), atol=1e-6)
+    repeated = (each.repeat(1, 3, 1, 1) for each in (keys, values))
+    expected = F.scaled_dot_product_attention(queries.flatten(2, 3).transpose(1, 2), *repeated, attn_mask=mask)
+    seen = attend(queries, keys, values, for_groups(mask, config))
+    assert torch.allclose(seen, expected.transpose(1, 2).flatten(2), atol=1e-6)
 
 
 @pytest.mark.parametrize("chunk", [21, 1, 8])
@@ -211,3 +228,11 @@ def test_in_bfloat16_it_says_about_the_same() -> None:
     with torch.no_grad():
         logits, expected = (each.frame(inputs([rows], [0]), 64).logits for each in (coarse, exact))
     assert F.cosine_similarity(logits, expected) > 0.99
+
+
+@pytest.mark.parametrize("streams", [1, 32])
+def test_a_frame_takes_no_more_kernels_than_it_did(streams: int) -> None:
+    """Launching them is most of a frame's time with few streams. Who needs one more here has seen the table."""
+    kernels = counted(PUBLISHED, streams, 512)
+    assert 1_000 < kernels.total() <= 1_810
+    assert not {name for _, name in kernels} & {"_local_scalar_dense", "nonzero"}  # they would be waited for

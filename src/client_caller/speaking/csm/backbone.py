@@ -37,7 +37,7 @@ class Backbone:
         rows: (B, n, 1 + codebooks);  slots: (B,);  positions: (B, n);  length: of the slots, as far as any row sees.
         """
         window, mask = cache.window(slots, positions, length), cache.mask(positions, length)
-        return self._llama(self.embed(rows), positions, window, mask)
+        return self._llama(self.embed(rows), window, mask)
 
     def state(self, read: Tensor) -> Tensor:
         """What the heads are asked with, of what was read: both (..., width)."""

@@ -59,7 +59,7 @@ class Frame:
         read = self._backbone.read(rows, inputs.slots, positions, self._cache, length)
         state = self._backbone.state(read[:, 0])
         logits = self._backbone.logits(state)
-        logits[:, 0] += inputs.end_bias
+        logits[:, 0].add_(inputs.end_bias)
         draw = Sampler(inputs.temperature, inputs.top_k, inputs.noise).draw
         codes = self._depth.codes(state, draw(0, logits), draw)
         return Outputs(codes.to(torch.int32), self._decoder.step(inputs.slots, codes, inputs.fresh), logits)

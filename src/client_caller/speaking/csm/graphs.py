@@ -2,16 +2,20 @@
 
 In:   the frame as a function, and numbers in `inputs`, which stay where they are from batch to batch.
 Out:  codes and sound, on the host.
-Rule: one thread at a time. A frame waits for the GPU once, at its end; a prefill does not at all.
+Rule: one thread at a time. A frame waits for the GPU once, at its end; so does a prefill.
 
 Without graphs a GPU would wait for Python: a frame is some thousands of kernels of a few microseconds each. Shapes and
 addresses are settled when a graph is captured; hence one for each size of batch and length of context.
-Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
+
+Sources: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs. torch/cuda/graphs.py: a capture waits for the
+whole device and gives back what memory is cached, so it belongs before the first call. CublasHandlePool.cpp, in
+aten/src/ATen/cuda: the workspace of matrix products is of a thread and a stream, and stays. sdp_utils.cpp, in
+aten/src/ATen/native/transformers/cuda: in bfloat16, attention is flash without a mask, memory-efficient with one.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import torch
 from numpy.typing import NDArray
@@ -48,6 +52,9 @@ class Lane(Protocol):
     def bring(self, array: NDArray[Any]) -> Tensor:
         """A copy on the device."""
 
+    def wait(self) -> None:
+        """Until all is done that was begun."""
+
     def runner(self, make: MakeFrame, idle: Inputs) -> Runner:
         """idle: inputs on the host, of the runner's size, that touch no slot but the scratch slot."""
 
@@ -62,6 +69,9 @@ class CpuLane:
     def bring(self, array: NDArray[Any]) -> Tensor:
         """As of a Lane."""
         return torch.tensor(array)
+
+    def wait(self) -> None:
+        """As of a Lane: it is done."""
 
     def runner(self, make: MakeFrame, idle: Inputs) -> Runner:
         """As of a Lane."""
@@ -85,7 +95,7 @@ class _CpuRunner:
 class GpuLane:
     """A GPU. To be made after the model's tensors are there.
 
-    stream: of a higher priority than a language model's on the same GPU, which has more time;
+    stream: of a higher priority than others of this process; what other processes do on the GPU is not bound by it;
     pool: the memory of all graphs. They may share it, because each one's outputs are fetched before another runs.
     """
 
@@ -105,6 +115,10 @@ class GpuLane:
         """As of a Lane. Does not wait: torch keeps pinned memory until what was copied from it has arrived."""
         return torch.tensor(array).pin_memory().to(self.stream.device, non_blocking=True)
 
+    def wait(self) -> None:
+        """As of a Lane."""
+        self.stream.synchronize()
+
     def runner(self, make: MakeFrame, idle: Inputs) -> Runner:
         """As of a Lane."""
         return _GpuRunner(make, idle, self)
@@ -117,8 +131,7 @@ class _GpuRunner:
         self._idle = idle
         self._lane = lane
         self._on_device = Inputs(*(each.to(lane.stream.device, copy=True) for each in idle))
-        self._on_host: tuple[Tensor, Tensor] | None = None
-        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Outputs]] = {}
+        self._graphs: dict[int, _Captured] = {}
 
     def prepare(self, length: int) -> None:
         """As of a Runner: capture the graph, which takes about a second."""
@@ -127,26 +140,32 @@ class _GpuRunner:
         _copy(self._idle, self._on_device)  # the runs before the capture do what they say, and must touch no slot
         for _ in range(2):  # in the first, libraries load kernels and ask for workspaces, which no graph can hold
             self._make(self._on_device, length)
-        self._lane.stream.synchronize()
+        self._lane.wait()
         graph = torch.cuda.CUDAGraph()
         # Other threads of the process may use the device meanwhile: thread_local.
         with torch.cuda.graph(graph, pool=self._lane.pool, stream=self._lane.stream, capture_error_mode="thread_local"):
             outputs = self._make(self._on_device, length)
         graph.replay()  # the first one brings the graph to the device; the inputs are still idle
-        self._graphs[length] = graph, outputs
+        made = outputs.codes, outputs.sound
+        self._graphs[length] = _Captured(graph, made, (_pinned(made[0]), _pinned(made[1])))
 
     def run(self, length: int) -> tuple[Tensor, Tensor]:
         """As of a Runner."""
         self.prepare(length)
-        graph, outputs = self._graphs[length]
+        captured = self._graphs[length]
         _copy(self.inputs, self._on_device)
-        graph.replay()
-        made = outputs.codes, outputs.sound
-        if self._on_host is None:
-            self._on_host = _pinned(outputs.codes), _pinned(outputs.sound)
-        _copy(made, self._on_host)
-        self._lane.stream.synchronize()
-        return self._on_host
+        captured.graph.replay()
+        _copy(captured.made, captured.on_host)
+        self._lane.wait()
+        return captured.on_host
+
+
+class _Captured(NamedTuple):
+    """A graph, where it leaves codes and sound, and where they are brought."""
+
+    graph: torch.cuda.CUDAGraph
+    made: tuple[Tensor, Tensor]
+    on_host: tuple[Tensor, Tensor]
 
 
 def _copy(source: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> None:

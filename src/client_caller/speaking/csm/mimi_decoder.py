@@ -26,6 +26,7 @@ class MimiDecoder:
     """
 
     def __init__(self, config: MimiConfig, take: Take, slots: int) -> None:
+        self._blank = slots + 1
         self._quantizer = MimiQuantizer(config, take)
         self._upsample = TransposedConvolution(
             take,
@@ -46,7 +47,7 @@ class MimiDecoder:
         slots: (B,) int64, none twice but the padding slot;  codes: (B, codebooks) int64, each in [0, config.codes);
         fresh: (B,) bool, whether the stream begins with this frame.
         """
-        streams = Streams(slots, fresh)
+        streams = Streams(slots, slots.masked_fill(fresh, self._blank))
         sound = self._upsample(self._quantizer.decode(codes).unsqueeze(-1), streams)
         sound = self._transformer(sound.transpose(1, 2), streams).transpose(1, 2)
         for layer in self._seanet:

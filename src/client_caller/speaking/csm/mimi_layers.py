@@ -21,17 +21,16 @@ from client_caller.speaking.csm.taking import Take
 class Streams:
     """Whose frames a batch holds.
 
-    slots: (B,) int64, the row of each stream in what is kept; no row twice but the last, which is there for padding;
-    fresh: (B,) bool, whether the stream begins, so that what its row holds counts as zero.
+    slots: (B,) int64, the row of each stream in what is kept; no row twice but the one that is there for padding;
+    before: (B,) int64, the row that holds its past: the same, or the last, which is zero, for a stream that begins.
     """
 
     slots: Tensor
-    fresh: Tensor
+    before: Tensor
 
     def recall(self, kept: Tensor) -> Tensor:
-        """The rows of these streams: (B, …) of (rows, …)."""
-        rows = kept.index_select(0, self.slots)
-        return rows.masked_fill(self.fresh.view(-1, *[1] * (rows.dim() - 1)), 0)
+        """The past of these streams: (B, …) of (rows, …)."""
+        return kept.index_select(0, self.before)
 
     def keep(self, kept: Tensor, rows: Tensor) -> None:
         """Overwrite the rows of these streams."""
@@ -39,8 +38,11 @@ class Streams:
 
 
 def rows(slots: int) -> int:
-    """How many rows layers keep for so many streams: one more, which padding writes to; none if all sound is whole."""
-    return slots + 1 if slots else 0
+    """How many rows layers keep for so many streams: one more, which padding writes to, and one that stays zero.
+
+    None if all sound is whole.
+    """
+    return slots + 2 if slots else 0
 
 
 def elu(sound: Tensor, streams: Streams | None = None) -> Tensor:
@@ -118,7 +120,7 @@ class TransposedConvolution:
         """(B, outputs, T * stride) of (B, inputs, T)."""
         length = sound.shape[-1] * self._stride
         spread = functional.conv_transpose1d(sound, self._weight, stride=self._stride, groups=self._groups)
-        spread[..., : self._overlap] += streams.recall(self._tail)
+        spread[..., : self._overlap].add_(streams.recall(self._tail))
         streams.keep(self._tail, spread[..., length:])
         sound = spread[..., :length]
         # not given to the convolution above: the tail would carry it into the next frame a second time

@@ -37,7 +37,7 @@ class MimiTransformer:
         self._next = torch.zeros(rows(slots), dtype=torch.int64, device=device)
 
     def __call__(self, sound: Tensor, streams: Streams | None = None) -> Tensor:
-        """(B, T, width) of the same. Without streams the sound is whole; of streams, T is what one frame brings."""
+        """(B, T, width) of the same, used up. Without streams it is whole; of streams, T is what one frame brings."""
         steps = torch.arange(sound.shape[1], device=sound.device)
         if streams is None:
             sight = self._sight(steps[None], steps[None], None)
@@ -47,8 +47,9 @@ class MimiTransformer:
             streams.keep(self._next, newest[:, 0] + 1)
             held = newest - (newest - torch.arange(self._ring, device=sound.device)) % self._ring
             sight = self._sight(at, held, _Places(streams.slots, at % self._ring))
+        sound = sound.contiguous()
         for layer in self._layers:
-            sound = layer(sound, sight)
+            layer(sound, sight)
         return sound
 
     def _sight(self, at: Tensor, held: Tensor, places: "_Places | None") -> "_Sight":
@@ -60,7 +61,7 @@ class MimiTransformer:
         return _Sight(
             cosine=torch.cat((cosine, cosine), dim=-1)[:, :, None],
             sine=torch.cat((-sine, sine), dim=-1)[:, :, None],
-            mask=torch.zeros_like(seen, dtype=sine.dtype).masked_fill(~seen, -math.inf)[:, None],
+            mask=torch.zeros_like(seen, dtype=sine.dtype).masked_fill_(~seen, -math.inf)[:, None],
             places=places,
         )
 
@@ -86,9 +87,9 @@ class _Sight:
     mask: Tensor
     places: _Places | None
 
-    def turn(self, heads: Tensor) -> Tensor:
-        """(B, T, heads, head_width), turned by its positions."""
-        return heads * self.cosine + heads.roll(heads.shape[-1] // 2, dims=-1) * self.sine
+    def turn(self, heads: Tensor) -> None:
+        """Turn (B, T, heads, head_width) by its positions, in place."""
+        torch.addcmul(heads * self.cosine, heads.roll(heads.shape[-1] // 2, dims=-1), self.sine, out=heads)
 
 
 class _Layer:
@@ -97,8 +98,7 @@ class _Layer:
     def __init__(self, config: MimiConfig, take: Take, name: str, rows: int, ring: int) -> None:
         width, across = config.width, config.heads * config.head_width
         shared = config.kv_heads * config.head_width
-        self._heads = [config.heads, config.kv_heads, config.kv_heads]
-        self._head_width = config.head_width
+        self._heads, self._kv_heads, self._head_width = config.heads, config.kv_heads, config.head_width
         self._epsilon = config.epsilon
         self._first_norm = _norm(take, f"{name}.input_layernorm", width)
         self._second_norm = _norm(take, f"{name}.post_attention_layernorm", width)
@@ -110,43 +110,40 @@ class _Layer:
         self._out = _scaled(take, f"{name}.self_attn_layer_scale", f"{name}.self_attn.o_proj", width, across)
         self._up = take(f"{name}.mlp.fc1.weight", (config.inner, width))
         self._down = _scaled(take, f"{name}.mlp_layer_scale", f"{name}.mlp.fc2", width, config.inner)
-        self._keys = self._in.new_zeros(rows, ring, config.kv_heads, config.head_width)
-        self._values = torch.zeros_like(self._keys)
+        self._kept = self._in.new_zeros(rows, ring, 2 * config.kv_heads, config.head_width)  # keys, then values
 
     @property
     def device(self) -> torch.device:
         return self._in.device
 
-    def __call__(self, sound: Tensor, sight: _Sight) -> Tensor:
-        """(B, T, width) of the same."""
-        sound = sound + self._attend(
-            functional.layer_norm(sound, sound.shape[-1:], *self._first_norm, self._epsilon), sight
-        )
-        inner = functional.layer_norm(sound, sound.shape[-1:], *self._second_norm, self._epsilon)
-        inner = functional.gelu(functional.linear(inner, self._up))
-        return sound + functional.linear(inner, self._down)
+    def __call__(self, sound: Tensor, sight: _Sight) -> None:
+        """Add to (B, T, width) in place."""
+        flat = sound.view(-1, sound.shape[-1])
+        inner = functional.layer_norm(sound, sound.shape[-1:], *self._first_norm, self._epsilon)
+        flat.addmm_(self._attend(inner, sight).flatten(0, 1), self._out.t())
+        inner = functional.layer_norm(flat, flat.shape[-1:], *self._second_norm, self._epsilon)
+        flat.addmm_(functional.gelu(functional.linear(inner, self._up)), self._down.t())
 
     def _attend(self, sound: Tensor, sight: _Sight) -> Tensor:
         heads = functional.linear(sound, self._in).view(*sound.shape[:2], -1, self._head_width)
-        queries, keys, values = torch.split(heads, self._heads, dim=2)
-        queries, keys = sight.turn(queries), sight.turn(keys)
+        sight.turn(heads[:, :, : self._heads + self._kv_heads])
+        queries, kept = heads.tensor_split((self._heads,), dim=2)
         if sight.places is not None:
-            keys, values = self._remember(keys, values, sight.places)
+            kept = self._remember(kept, sight.places)
+        keys, values = kept.tensor_split(2, dim=2)
         mixed = functional.scaled_dot_product_attention(
             queries.transpose(1, 2),
             keys.transpose(1, 2),
             values.transpose(1, 2),
             attn_mask=sight.mask,
-            enable_gqa=self._heads[0] != self._heads[1],
+            enable_gqa=self._heads != self._kv_heads,
         )
-        return functional.linear(mixed.transpose(1, 2).flatten(2), self._out)
+        return mixed.transpose(1, 2).flatten(2)
 
-    def _remember(self, keys: Tensor, values: Tensor, places: _Places) -> tuple[Tensor, Tensor]:
+    def _remember(self, new: Tensor, places: _Places) -> Tensor:
         """Put (B, T, …) into the rings; the rings of these streams, (B, ring, …)."""
-        put = (places.slots[:, None], places.entries)
-        self._keys.index_put_(put, keys)
-        self._values.index_put_(put, values)
-        return self._keys.index_select(0, places.slots), self._values.index_select(0, places.slots)
+        self._kept.index_put_((places.slots[:, None], places.entries), new)
+        return self._kept.index_select(0, places.slots)
 
 
 def _norm(take: Take, name: str, width: int) -> tuple[Tensor, Tensor]:

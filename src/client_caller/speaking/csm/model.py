@@ -25,14 +25,17 @@ from client_caller.speaking.csm.frame import Frame, Inputs
 from client_caller.speaking.csm.graphs import CpuLane, GpuLane, Lane, Runner
 from client_caller.speaking.csm.mimi_decoder import MimiDecoder
 from client_caller.speaking.csm.mimi_encoder import MimiEncoder
-from client_caller.speaking.csm.protocol import FRAME_SAMPLES, RANKS, TEXTLESS, Batch, Codes, Frames, Rows
+from client_caller.speaking.csm.protocol import HZ, RANKS, TEXTLESS, Batch, Codes, Frames, Rows
 from client_caller.speaking.csm.taking import Take
 
 LENGTHS: Final = (512, 1024, 2048)
 """Positions that attention sees: the last are some 160 s of text and sound."""
 
-_CHUNK: Final = 64
-"""Rows of the prefill with which kernels are loaded."""
+_CHUNK: Final = 1_024
+"""Rows of the prefill with which kernels are loaded and memory is taken: the scheduler's largest chunk."""
+
+_TURN_S: Final = 10
+"""Seconds of sound that are encoded for the same."""
 
 
 class CsmModel:
@@ -71,12 +74,13 @@ class CsmModel:
 
     def warm_up(self) -> None:
         """Capture every graph and load every kernel, so that no call waits for it; some seconds on a GPU."""
-        self.encode(np.zeros(FRAME_SAMPLES, np.float32))
-        self._read(self._cache.scratch, 0, np.zeros((min(_CHUNK, self.positions), 1 + self.codebooks), np.int32))
         with self._lane.enter():
             for size in reversed(self._sizes):  # the largest first: the others fit into its memory
                 for length in reversed(self._lengths):
                     self._runner(size).prepare(length)
+        # Last, for a capture gives back what memory torch has at hand: so it has enough, whoever shares the GPU.
+        self.encode(np.zeros(_TURN_S * HZ, np.float32))
+        self._read(self._cache.scratch, 0, np.zeros((min(_CHUNK, self.positions), 1 + self.codebooks), np.int32))
 
     def prefill(self, slot: int, position: int, rows: Rows) -> None:
         """As of a FrameModel. All of these raise LocalProtocolError for a number out of range."""
@@ -92,11 +96,13 @@ class CsmModel:
         count = len(batch.slots)
         with self._lane.enter():
             runner = self._runner(next(size for size in self._sizes if size >= count))
+            # With a row for each slot, each has its own and is read in place (see SlotCache.window).
+            places = batch.slots if len(runner.inputs.slots) == self.slots else np.arange(count)
+            runner.inputs.slots.fill_(self._cache.scratch)  # what is left in the other rows is of no account
             for field, tensor in zip(Inputs._fields, runner.inputs, strict=True):
-                tensor.numpy()[:count] = getattr(batch, field)
-            runner.inputs.slots[count:] = self._cache.scratch  # what else is left there is of no account
+                tensor.numpy()[places] = getattr(batch, field)
             codes, sound = runner.run(next(length for length in self._lengths if length > batch.positions.max()))
-            return Frames(codes.numpy()[:count].copy(), sound.numpy()[:count].copy())
+            return Frames(codes.numpy()[places], sound.numpy()[places])
 
     def copy(self, source: int, target: int, count: int) -> None:
         """As of a FrameModel."""
@@ -118,7 +124,9 @@ class CsmModel:
         with self._lane.enter():
             slots = torch.full((1,), slot, device=self._device)
             positions = torch.arange(position, end, device=self._device)[None]
-            self._backbone.read(self._lane.bring(rows)[None], slots, positions, self._cache, end)
+            length = min(-(-end // 8) * 8, self.positions)  # in eights, as memory-efficient attention wants its masks
+            self._backbone.read(self._lane.bring(rows)[None], slots, positions, self._cache, length)
+            self._lane.wait()  # the engine measures what reading takes, and plans by it
 
     def _runner(self, size: int) -> Runner:
         if size not in self._runners:

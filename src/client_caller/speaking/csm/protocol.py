@@ -73,7 +73,7 @@ class FrameModel(Protocol):
     batch: int
 
     def prefill(self, slot: int, position: int, rows: Rows) -> None:
-        """Put rows into a slot from `position` on; what lies behind them is forgotten."""
+        """Put rows into a slot from `position` on; what lies behind them is forgotten. It is done when this returns."""
 
     def step(self, batch: Batch) -> Frames:
         """Put each row in, and make the frame that follows it. No slot twice."""

@@ -10,7 +10,7 @@ a sum over the batch and without waiting for the device. The noise is given by r
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, gather
 
 from client_caller.speaking.csm.protocol import RANKS
 
@@ -30,7 +30,7 @@ class Sampler:
         self._noise = noise.masked_fill((ranks >= top_k[:, None])[:, None], -torch.inf)
 
     def draw(self, codebook: int, logits: Tensor) -> Tensor:
-        """A code for each row of `logits`, (B, codes) float32: (B,) int64."""
+        """A code for each row of `logits`, (B, codes): (B,) int64."""
         best = logits.topk(min(RANKS, logits.shape[1]))
         scores = torch.addcdiv(self._noise[:, codebook, : best.values.shape[1]], best.values, self._temperature)
-        return best.indices.take_along_dim(scores.argmax(1, keepdim=True), 1).squeeze(1)
+        return gather(best.indices, 1, scores.argmax(1, keepdim=True)).squeeze(1)
