@@ -97,7 +97,7 @@ def test_an_agent_is_shown_with_its_defaults(tmp_path: Path) -> None:
     Path("agent.toml").write_text(AGENT)
     code, said = run("agents", "show", "agent.toml")
     assert code == 0
-    assert json.loads(said)["voice"] == {"name": "en-us", "words_per_minute": 165, "pitch": 50}
+    assert json.loads(said)["voice"] == {"name": "en-us", "words_per_minute": 165, "pitch": 50, "prompt": ""}
 
 
 def test_a_mistaken_agent_file_is_told_by_line(

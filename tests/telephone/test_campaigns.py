@@ -67,6 +67,7 @@ def fifty() -> dict[str, Person | list[Person]]:
     return {number(index): answers.get(kind, talker)() for kind, indices in KINDS.items() for index in indices}
 
 
+@pytest.mark.long
 def test_fifty_contacts_end_as_they_must_and_are_called_again_when_they_must(tmp_path: Path) -> None:
     async def scene() -> None:
         law = "[caps]\nper_day = 4\n"  # as many as there are attempts at who is always busy

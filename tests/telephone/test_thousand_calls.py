@@ -1,8 +1,10 @@
-"""Hundreds of people in one campaign. Some here, where every test costs time; a thousand in bench/campaign.py."""
+"""Hundreds of people in one campaign. Some here; a thousand in bench/campaign.py."""
 
 import itertools
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from telephone.crowd import NO_RETRIES, Crowd
 from telephone.outbound_world import csv, most_at_once, outbound, placed_at
@@ -12,6 +14,7 @@ CALLS = 40
 PER_S, AT_ONCE = 20.0, 15
 
 
+@pytest.mark.long
 def test_everyone_in_a_crowd_is_called_once_and_nothing_is_left_of_it(tmp_path: Path) -> None:
     """That no task, line or order is left, the world itself sees to; here: no handle, and no call that nobody knows."""
     crowd = Crowd(CALLS)

@@ -212,6 +212,8 @@ def _with_tools(model: Path) -> Talk:
     return asyncio.run(talk(agent, model, {2: MESSAGE, 6: LOOK_UP}))
 
 
+pytestmark = pytest.mark.long
+
 SHORT: Final = {"history_tokens": 300}
 HELD: Final = {"receptionist": _receptionist, "forgetful": _forgetful, "with tools": _with_tools}
 
@@ -232,14 +234,7 @@ def held(models: Callable[[str], Path]) -> Held:
     return Held(models("SmolLM2-135M-Instruct.Q4_1.gguf"))
 
 
-every = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("receptionist", marks=pytest.mark.long),
-        "forgetful",
-        pytest.param("with tools", marks=pytest.mark.long),
-    ],
-)
+every = pytest.mark.parametrize("name", sorted(HELD))
 
 
 @every
@@ -315,7 +310,6 @@ def test_nothing_that_is_said_has_markup_or_is_left_as_digits(held: Held, name: 
         assert not re.search(r"[^\w\s,.;:!?'’—-]|\d", words), words
 
 
-@pytest.mark.long
 def test_what_tools_have_told_stays_in_the_talk(held: Held) -> None:
     tooled = held["with tools"]
     asked = [(each.name, each.arguments) for each in tooled.those("tool")]
@@ -332,7 +326,6 @@ def test_what_tools_have_told_stays_in_the_talk(held: Held) -> None:
 
 
 @pytest.mark.realtime
-@pytest.mark.long
 def test_a_call_of_ten_turns_is_heard_and_answered_over_real_sockets(tmp_path: Path) -> None:
     """All engines, a server process, the path that Twilio uses, in real time."""
 
