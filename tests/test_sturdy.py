@@ -492,6 +492,18 @@ def test_the_next_voice_says_a_piece_that_the_first_did_not_begin(fault: Fault, 
     assert told.at[0] == pytest.approx(lost_s + 0.05, abs=0.001)
 
 
+@pytest.mark.parametrize(("fault", "second_is_asked"), [(Fault(Kind.BUSY), 5), (crash(), 6)])
+def test_a_voice_without_room_for_some_pieces_is_asked_for_the_next_and_one_that_fails_rests(
+    fault: Fault, second_is_asked: int
+) -> None:
+    async def main() -> list[float]:
+        voices = [faulty(ToneVoice(0.2, 0.05), first(5, fault)), ToneVoice(0.3, 0.05)]
+        sturdy = SturdyVoice(voices, 1.5, 1.5)
+        return [length_s([speech async for speech in sturdy.speak("word")]) for _ in range(6)]
+
+    assert sum(length == pytest.approx(0.3) for length in run(main())) == second_is_asked
+
+
 def test_a_voice_that_does_not_end_is_stopped() -> None:
     told = said(always(nonsense(Kind.ENDLESS, after=2)), WELL)
     assert length_s(told.items) == pytest.approx(60.0 + 4 * 0.3, abs=0.4)

@@ -88,6 +88,13 @@ assert select.select([0], [], [], 0) == ([], [], [])
     assert supervised(tmp_path, script) == (0, 2)
 
 
+def test_without_a_socket_the_process_gets_none_and_is_watched_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "starts"
+    script = 'assert "--listen-fd" not in sys.argv\nsys.exit(started == 1)'
+    assert supervise([sys.executable, "-ESs", "-c", COUNT.format(path=str(path)) + script]) == 0
+    assert path.read_text().count("started") == 2
+
+
 def test_a_supervisor_holds_nothing_heavy() -> None:
     script = """
 import sys

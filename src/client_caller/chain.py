@@ -7,11 +7,13 @@ Rule: an engine that failed several times in a row rests while another can do it
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+from weakref import WeakSet
 
-from client_caller.errors import EngineError
+from client_caller.errors import EngineError, EngineOverloaded
 
 log = logging.getLogger("client_caller.engines")
 
@@ -25,11 +27,12 @@ Kind = TypeVar("Kind")
 
 
 class Breaker:
-    """What one engine's last jobs say about it."""
+    """What one engine's last jobs say about it. full_fails: whether a job for which it has no room says something."""
 
-    def __init__(self, failures: int = _FAILURES, rest_s: float = _REST_S) -> None:
+    def __init__(self, failures: int = _FAILURES, rest_s: float = _REST_S, *, full_fails: bool = True) -> None:
         self._limit = failures
         self._rest_s = rest_s
+        self._full_fails = full_fails
         self._failures = 0
         self._rests_until = 0.0
         self._on_trial = False
@@ -48,8 +51,9 @@ class Breaker:
         self._on_trial = self._on_trial or trial
         try:
             yield
-        except EngineError:
-            self.failed()
+        except EngineError as failure:
+            if self._full_fails or not isinstance(failure, EngineOverloaded):
+                self.failed()
             raise
         except GeneratorExit:
             self._failures = 0
@@ -68,23 +72,39 @@ class Breaker:
 
 
 class Link(Generic[Kind]):
-    """One engine of a chain, and how it has been. place: counted from 1."""
+    """One engine of a chain, and how it has been.
 
-    def __init__(self, engine: Kind, place: int) -> None:
+    place: counted from 1;  full_fails: as of `Breaker`;  done: jobs that it did;  failures: at the others, by the kind of
+    the error.
+    """
+
+    def __init__(self, engine: Kind, place: int, *, full_fails: bool) -> None:
         self.engine = engine
         self.place = place
-        self.breaker = Breaker()
+        self.breaker = Breaker(full_fails=full_fails)
+        self.done = 0
+        self.failures: Counter[str] = Counter()
 
 
 class Chain(Generic[Kind]):
-    """Engines of one kind, the best first. name: the kind's name in errors and logs. Raises ValueError for none."""
+    """Engines of one kind, the best first. Raises ValueError for none.
 
-    def __init__(self, name: str, engines: Sequence[Kind]) -> None:
+    name: the kind's name in errors and logs;  full_fails: whether an engine that has no room for a job is left in
+    peace like one that fails. Not one that tells so at once, and serves those well whom it has taken.
+    """
+
+    def __init__(self, name: str, engines: Sequence[Kind], *, full_fails: bool = True) -> None:
         if not engines:
             raise ValueError(f"a chain needs an engine: {name}")
         self.name = name
-        self._links = [Link(engine, place) for place, engine in enumerate(engines, 1)]
+        self._links = [Link(engine, place, full_fails=full_fails) for place, engine in enumerate(engines, 1)]
         self._in_use = 1
+        _CHAINS.add(self)
+
+    @property
+    def links(self) -> Sequence[Link[Kind]]:
+        """All engines, with how they have been."""
+        return self._links
 
     @property
     def engines(self) -> list[Kind]:
@@ -102,10 +122,16 @@ class Chain(Generic[Kind]):
             with link.breaker.watching():
                 yield
         except EngineError as failure:
+            link.failures[type(failure).__name__] += 1
             rests = link.breaker.rests and len(self._links) > 1
             told = {"engine": self.name, "place": link.place, "why": str(failure), "rests": rests}
             log.warning("an engine failed at a job", extra=told)
             raise
+        except GeneratorExit:  # nobody wants more of it
+            link.done += 1
+            raise
+        else:
+            link.done += 1
 
     def answers(self, link: Link[Kind]) -> None:
         """This engine is the one that now does the work; logged when it was another before."""
@@ -113,3 +139,11 @@ class Chain(Generic[Kind]):
             change = {"engine": self.name, "place": link.place, "before": self._in_use}
             log.warning("another engine does the work now", extra=change)
             self._in_use = link.place
+
+
+_CHAINS: Final[WeakSet[Chain[Any]]] = WeakSet()
+
+
+def all_chains() -> list[Chain[Any]]:
+    """Every chain of this process that is in use, in no order; for who measures them."""
+    return list(_CHAINS)

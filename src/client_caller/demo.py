@@ -42,6 +42,7 @@ from client_caller.rehearsal.watched import watched
 from client_caller.settings import Settings
 
 CALLER_VOICE: Final = "en-us"
+_VOICES: Final = {"espeak": "eSpeak NG", "csm": "CSM", "server": "the speech server's"}
 
 
 async def run_demo(settings: Settings, console: Console, runs: Path = Path("runs")) -> Path:
@@ -50,7 +51,8 @@ async def run_demo(settings: Settings, console: Console, runs: Path = Path("runs
         pull_models(settings, progress)
     folder = runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     steps = await _script(render_with_espeak, speech_samples(settings))
-    console.print("Starting the server with its models: Silero, Smart Turn, Moonshine, SmolLM2, eSpeak NG.")
+    voice = _VOICES[settings.speaking.engine]
+    console.print(f"Starting the server with its models: Silero, Smart Turn, Moonshine, SmolLM2, {voice}.")
     async with serving(folder) as stage:
         console.print(f"Calling it at {stage.url}, over the path that Twilio uses.\n")
         heard = await watched(stage, steps, console)

@@ -15,11 +15,21 @@ _WAITING: Final = 1_024
 
 def listening(host: str, port: int) -> socket.socket:
     """A socket that listens there; port 0 takes a free one. Raises ConfigError."""
+    return _opened(host, port, _WAITING)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """One that will listen there, and refuses whoever comes before. Raises ConfigError."""
+    return _opened(host, port, None)
+
+
+def _opened(host: str, port: int, waiting: int | None) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(_WAITING)
+        if waiting is not None:
+            listener.listen(waiting)
     except OSError as refused:
         listener.close()
         raise ConfigError(

@@ -298,7 +298,7 @@ class SturdyVoice:
     """
 
     def __init__(self, voices: Sequence[Voice], first_sound_s: float, next_sound_s: float) -> None:
-        self._chain = Chain("voice", voices)
+        self._chain = Chain("voice", voices, full_fails=False)
         self._first_sound_s = first_sound_s
         self._next_sound_s = next_sound_s
 

@@ -2,7 +2,8 @@
 
 In:   the command of the serving process, and the socket it is to answer on.     Out: the exit status to end with.
 Rule: it must not die of what kills the serving process, so it imports nothing heavy and does nothing but wait. It owns
-      the socket, so that nobody is refused between one serving process and the next.
+      the socket, so that nobody is refused between one serving process and the next; without one, everybody is, which
+      is better for those who have somewhere else to go.
 
 The serving process has its own session, so that Ctrl-C reaches this one only, and is passed on once. Its standard input
 is a pipe that nobody writes to: when this process is gone, the other reads the end of it.
@@ -26,19 +27,22 @@ _WITHIN_S: Final = 60.0
 """So many deaths within so long are no accidents; whoever runs this process must be told."""
 
 
-def supervise(command: Sequence[str], listener: socket.socket) -> int:
-    """Keep `command` running, with the listener's descriptor behind `--listen-fd`, until it ends by itself.
+def supervise(command: Sequence[str], listener: socket.socket | None = None) -> int:
+    """Keep `command` running, with the listener's descriptor, if any, behind `--listen-fd`, until it ends by itself.
 
     SIGTERM and SIGINT are passed on as SIGTERM, every time. Gives the exit status: that of the serving process, or 1
     when it dies too often.
     """
-    return asyncio.run(_Supervisor([*command, "--listen-fd", str(listener.fileno())], listener.fileno()).run())
+    if listener is None:
+        return asyncio.run(_Supervisor(command, ()).run())
+    descriptor = listener.fileno()
+    return asyncio.run(_Supervisor([*command, "--listen-fd", str(descriptor)], (descriptor,)).run())
 
 
 class _Supervisor:
-    def __init__(self, command: Sequence[str], descriptor: int) -> None:
+    def __init__(self, command: Sequence[str], descriptors: Sequence[int]) -> None:
         self._command = command
-        self._descriptor = descriptor
+        self._descriptors = descriptors
         self._child: asyncio.subprocess.Process | None = None
         self._is_stopping = False
         self._died_at: deque[float] = deque(maxlen=_DEATHS)
@@ -49,7 +53,7 @@ class _Supervisor:
             loop.add_signal_handler(number, self._stop)
         while True:
             self._child = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, pass_fds=(self._descriptor,), start_new_session=True
+                *self._command, stdin=asyncio.subprocess.PIPE, pass_fds=self._descriptors, start_new_session=True
             )
             if self._is_stopping:  # the signal came while it was being started
                 self._child.terminate()

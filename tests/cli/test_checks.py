@@ -29,6 +29,7 @@ from client_caller.cli.checks import (
     check_telnyx,
     check_transcriber,
     check_voice,
+    check_voice_prompt,
 )
 from client_caller.ledger.database import VERSION_TABLE
 from client_caller.ledger.ledger import open_ledger
@@ -147,14 +148,36 @@ def test_each_voice_is_judged_by_what_it_needs() -> None:
         assert setting in check.remedy
 
 
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [("anna", "anna"), ("", "none is named"), ("jane", "the engine has no 'jane', but: anna, ben")],
+)
+def test_the_voice_prompt_is_one_that_the_engine_has(tmp_path: Path, prompt: str, found: str) -> None:
+    agent = tmp_path / "agent.toml"
+    agent.write_text('name = "Ruth"\ncompany = "Harbour Clinic"\ngreeting = "Hello."\npersona = "You are Ruth."\n')
+    with standing_in_for_engine(200) as url:
+        speaking = SpeakingSettings(engine="csm", csm_url=url, csm_voice=prompt)
+        (check,) = check_voice_prompt(settings(agent=agent, speaking=speaking))
+        assert check.found == found
+        assert (check.verdict == "ok") == (prompt == "anna")
+        assert check.verdict == "ok" or "CLIENT_CALLER_SPEAKING__CSM_VOICE" in check.remedy
+        agent.write_text(agent.read_text() + '[voice]\nprompt = "ben"\n')
+        (check,) = check_voice_prompt(settings(agent=agent, speaking=speaking))
+        assert check.found == "ben", "the agent's comes first"
+        assert list(check_voice_prompt(settings(agent=tmp_path / "nobody.toml", speaking=speaking))) == []
+    assert list(check_voice_prompt(settings(agent=agent, speaking=speaking))) == []
+
+
 @contextmanager
 def standing_in_for_engine(status: int) -> Iterator[str]:
-    """The address of a server that answers /v1/models with this status, and nothing else."""
+    """The address of a server that answers /v1/models with this status, tells its voices, and knows nothing else."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status if self.path == "/v1/models" else 404)
+            known = {"/v1/models": b"", "/v1/audio/voices": b'{"voices": ["anna", "ben"]}'}
+            self.send_response(status if self.path in known else 404)
             self.end_headers()
+            self.wfile.write(known.get(self.path, b""))
 
         def log_message(self, *_: object) -> None:
             """Silence."""

@@ -127,7 +127,7 @@ def test_a_voice_without_consent_is_refused_in_one_sentence(
         cli.main()
     assert left.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith("--consent is empty")
+    assert said.startswith("--consent is empty: it must be a sentence that names who agreed")
     assert said.count("\n") == 1
     assert not (tmp_path / "voices").exists()
 
@@ -191,9 +191,9 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
     [
         (400, b'{"error": {"message": "voice: there is no voice jane"}}', ConfigError, "there is no voice jane"),
         (401, b'{"error": {"message": "no"}}', ConfigError, "CLIENT_CALLER_SPEAKING__CSM_KEY"),
-        (404, b"not found", EngineCrashed, "404"),
-        (404, b'{"error": "not found"}', EngineCrashed, "404"),
-        (404, b"[]", EngineCrashed, "404"),
+        (404, b"not found", ConfigError, "no such engine"),
+        (404, b'{"error": "not found"}', ConfigError, "no such engine"),
+        (404, b"[]", ConfigError, "no such engine"),
         (503, b"{}", EngineOverloaded, "503"),
         (500, b"", EngineCrashed, "500"),
         (200, b"<html>", ConfigError, "sends no WAV file"),

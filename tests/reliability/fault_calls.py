@@ -278,6 +278,12 @@ FAULTS: dict[str, Sequence[Unwell]] = {
         Unwell("voice", later(always(hang(4.0, after=3))), has_second=True)
     ],
     "voice crashes in a piece, another behind it": [Unwell("voice", later(always(crash(after=3))), has_second=True)],
+    "voice loses its process in a piece, another behind it": [
+        Unwell("voice", later(always(Fault(Kind.LOST, after=3))), has_second=True)
+    ],
+    "voice refuses (429) for good, another behind it": [
+        Unwell("voice", later(always(Fault(Kind.BUSY))), has_second=True)
+    ],
     "voice makes no numbers, another behind it": [
         Unwell("voice", later(always(nonsense(Kind.NO_NUMBERS))), has_second=True),
     ],

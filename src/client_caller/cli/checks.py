@@ -70,6 +70,8 @@ def every_check(settings: Settings) -> Iterator[Check]:
     yield check_transcriber(settings.hearing)
     yield check_language_model(settings)
     yield check_voice(settings.speaking)
+    if settings.speaking.engine == "csm":
+        yield from check_voice_prompt(settings)
     yield check_port(settings.server.host, settings.server.port)
     yield check_public_url(settings.public_url)
     yield check_carrier(settings)
@@ -171,19 +173,46 @@ def check_voice(speaking: SpeakingSettings) -> Check:
             "CLIENT_CALLER_SPEAKING__CSM_URL",
             "CLIENT_CALLER_SPEAKING__CSM_KEY",
             "which has no path",
+            "start it with `client-caller engine csm`",
         )
     return Check("ok", "voice", "eSpeak NG, embedded")
 
 
+def check_voice_prompt(settings: Settings) -> Iterator[Check]:
+    """The agent has a voice prompt, and the engine knows it. Nothing where either cannot be asked."""
+    speaking, key = settings.speaking, settings.speaking.csm_key.get_secret_value()
+    try:
+        prompt = load_agent(settings.agent).voice.prompt or speaking.csm_voice
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        url = f"{speaking.csm_url.rstrip('/')}/v1/audio/voices"
+        known = httpx.get(url, headers=headers, timeout=5.0).raise_for_status().json()["voices"]
+    except (ConfigError, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+        return  # told by the checks of the agent file and of the voice
+    name_one = "name one in the agent file, [voice] prompt, or in CLIENT_CALLER_SPEAKING__CSM_VOICE"
+    if not prompt:
+        yield Check("FAIL", "voice prompt", "none is named", name_one)
+    elif prompt not in known:
+        found = f"the engine has no {prompt!r}, but: {', '.join(map(str, known)) or 'none'}"
+        yield Check("FAIL", "voice prompt", found, f"add it with `client-caller voices add`, or {name_one}")
+    else:
+        yield Check("ok", "voice prompt", prompt)
+
+
 def _check_server(
-    what: str, url: str, key: SecretStr, url_setting: str, key_setting: str, form: str = "it ends in /v1"
+    what: str,
+    url: str,
+    key: SecretStr,
+    url_setting: str,
+    key_setting: str,
+    form: str = "it ends in /v1",
+    start: str = "start it",
 ) -> Check:
     """A server with OpenAI's protocol answers. form: how the setting with its address must look."""
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key.get_secret_value() else {}
     try:
         answer = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=5.0)
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as why:
-        return Check("FAIL", what, f"{url}: {why}", f"start it, or correct {url_setting}")
+        return Check("FAIL", what, f"{url}: {why}", f"{start}, or correct {url_setting}")
     if answer.is_error:
         remedy = f"check {url_setting} ({form}) and {key_setting}"
         return Check("FAIL", what, f"{url}/models answers {answer.status_code}", remedy)

@@ -1,5 +1,6 @@
 """`client-caller engine`: engines that are servers of their own, beside the one that answers the telephone."""
 
+import sys
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -46,30 +47,48 @@ def csm(
     random: Annotated[
         Random | None, typer.Option(help="Random weights instead, which say noise: to measure, and to try it out.")
     ] = None,
+    supervise: Annotated[bool, typer.Option(help="Start the engine's process again whenever it dies.")] = True,
+    lifeline: Annotated[
+        bool, typer.Option(hidden=True, help="End with standard input: a supervisor holds it.")
+    ] = False,
 ) -> None:
     """Speak with Sesame's CSM-1B: /v1/audio/speech as OpenAI has it, and a WebSocket for calls, /v1/calls.
 
     Whoever uses it presents CLIENT_CALLER_SPEAKING__CSM_KEY, if that is set.
     """
     from client_caller.errors import ConfigError
-    from client_caller.listening import listening
+    from client_caller.listening import bound
     from client_caller.logs import set_up_logging
     from client_caller.settings import load_settings
-    from client_caller.speaking.csm.app import EngineOptions, check_torch, run_csm
 
     if (weights is None) == (random is None):
         raise ConfigError("give --weights FOLDER, or --random tiny to try it without; and not both")
-    check_torch()
-    set_up_logging()
     speaking = load_settings().speaking
-    options = EngineOptions(
-        weights, random.value if random else "tiny", voices or speaking.voices, device.value, slots, calls
-    )
-    if random:
+    set_up_logging()
+    if not lifeline:
+        _warn(host, is_noise=random is not None, has_key=bool(speaking.csm_key.get_secret_value()))
+    with bound(host, port) as listener:
+        port = listener.getsockname()[1]
+        if not supervise or lifeline:
+            from client_caller.speaking.csm.app import EngineOptions, run_csm
+
+            options = EngineOptions(
+                weights, random.value if random else "tiny", voices or speaking.voices, device.value, slots, calls
+            )
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            announce = partial(print, f"CSM speaks at {url}", flush=True)
+            end = sys.stdin.fileno() if lifeline else None
+            raise typer.Exit(run_csm(options, speaking.csm_key, listener, announce, end))
+    from client_caller.supervisor import supervise as keep_serving
+
+    # It holds no socket: a call that is refused has another voice at once, and one that waits for this has silence.
+    command = [sys.executable, "-m", "client_caller", *sys.argv[1:], "--port", str(port), "--lifeline"]
+    raise typer.Exit(keep_serving(command))
+
+
+def _warn(host: str, *, is_noise: bool, has_key: bool) -> None:
+    """Tell the operator what may not have been meant."""
+    if is_noise:
         typer.echo("The weights are random: whatever this engine says is noise.", err=True)
-    if host not in _LOOPBACK and not speaking.csm_key.get_secret_value():
+    if host not in _LOOPBACK and not has_key:
         typer.echo(f"Whoever reaches {host} can use this engine: set CLIENT_CALLER_SPEAKING__CSM_KEY.", err=True)
-    with listening(host, port) as listener:
-        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        announce = partial(print, f"CSM speaks at {url}", flush=True)
-        raise typer.Exit(run_csm(options, speaking.csm_key, listener, announce))

@@ -84,6 +84,8 @@ def say(
     """Have a voice say something, by the engine that runs (`client-caller engine csm`)."""
     from client_caller.settings import load_settings
 
+    if not text.strip():
+        raise ConfigError("TEXT is empty: give what is to be said")
     sound = _spoken(load_settings(), url, {"input": text, "voice": name})
     try:
         out.write_bytes(_with_length(sound))
@@ -126,6 +128,8 @@ def _refused(url: str, answer: "httpx.Response") -> Exception:
         said = str(answer.json()["error"]["message"])[:_SHOWN]
     except (ValueError, KeyError, TypeError):
         said = ""
+    if answer.status_code == 404 and not said:
+        return ConfigError(f"at {url} there is no such engine: give its address with --url, without a path")
     if answer.status_code in (401, 403):
         return ConfigError(f"the engine at {url} wants its key: set CLIENT_CALLER_SPEAKING__CSM_KEY")
     if answer.is_client_error and said:

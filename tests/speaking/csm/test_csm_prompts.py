@@ -285,7 +285,7 @@ def test_a_folder_that_cannot_be_written_is_told_with_its_setting(tmp_path: Path
 @given(st.text())
 def test_whatever_can_be_shown_is_read_back_from_the_card(text: str) -> None:
     try:
-        line = _line("the text", text)
+        line = _line("the text", text, "what is said")
     except ConfigError:
         return
     assert tomllib.loads(f"text = {_quoted(line)}")["text"] == line

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import threading
 import wave
 from collections.abc import Coroutine
@@ -214,7 +215,11 @@ def test_what_there_is_can_be_asked() -> None:
             assert (await client.get("/v1/audio/voices")).json() == {"voices": ["anna", "ben"]}
             assert [model["id"] for model in (await client.get("/v1/models")).json()["data"]] == ["csm-1b"]
             health = (await client.get("/health")).json()
-            assert health == {"status": "alive", "figures": {"open_calls": 1.0, "slots in use": 1.0}}
+            assert health == {
+                "status": "alive",
+                "process": os.getpid(),
+                "figures": {"open_calls": 1.0, "slots in use": 1.0},
+            }
             assert (await client.get("/metrics")).text == "csm_open_calls 1\ncsm_slots_in_use 1\n"
 
     run(main())

@@ -1,8 +1,8 @@
 """The composition root of the engine's process: the model, the engine on its thread, and the server around it.
 
-In:   options, and a socket that listens.     Out: speech, until a signal; the exit status to end with.
+In:   options, and a socket.     Out: speech, until a signal; the exit status to end with.
 Rule: torch is imported here only when the engine is built, on the thread that then runs it. A process whose engine has
-      died or hangs ends with 1, for only another one can have a working GPU again; who watches it starts that.
+      died or hangs ends with 1, for only another one can have a working GPU again; the supervisor starts that.
 """
 
 import asyncio
@@ -114,13 +114,19 @@ def check_torch() -> None:
         raise ConfigError(MISSING.format(missing=" and ".join(missing)))
 
 
-def run_csm(options: EngineOptions, key: SecretStr, listener: socket.socket, announce: Callable[[], None]) -> int:
+def run_csm(
+    options: EngineOptions,
+    key: SecretStr,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    lifeline: int | None = None,
+) -> int:
     """Serve CSM; see `run_engine`. Raises ConfigError for what is wrong with the model's files or the machine."""
     shelf: Shelf = VoiceShelf(options.voices)
     if options.weights is None:
         shelf = _NoiseToo(shelf)
     app = partial(engine_app, voices=shelf.names, key=key)
-    return run_engine(partial(build_engine, options, shelf), app, options.calls, listener, announce)
+    return run_engine(partial(build_engine, options, shelf), app, options.calls, listener, announce, lifeline)
 
 
 def run_engine(
@@ -129,12 +135,14 @@ def run_engine(
     calls: int,
     listener: socket.socket,
     announce: Callable[[], None] = lambda: None,
+    lifeline: int | None = None,
 ) -> int:
-    """Serve at `listener` until SIGTERM or SIGINT. Gives the exit status: 1 when the engine has died, else 0.
+    """Serve at `listener`, which listens once the engine is ready, until SIGTERM or SIGINT.
 
-    build, calls: as of `Worker`;  announce: called when the engine is ready. Raises what `build` raises.
+    build, calls: as of `Worker`;  announce: called then;  lifeline: a descriptor at whose end it stops, too, for its
+    supervisor is gone. Gives the exit status: 1 when the engine has died, else 0. Raises what `build` raises.
     """
-    return asyncio.run(_serve(build, app, calls, listener, announce))
+    return asyncio.run(_serve(build, app, calls, listener, announce, lifeline))
 
 
 async def _serve(
@@ -143,6 +151,7 @@ async def _serve(
     calls: int,
     listener: socket.socket,
     announce: Callable[[], None],
+    lifeline: int | None,
 ) -> int:
     clock = asyncio.get_running_loop().time  # asyncio's own loop reads the system's clock, which any thread may do
     has_died = False
@@ -153,10 +162,18 @@ async def _serve(
 
     worker = Worker(lambda: build(clock), clock, end, calls)
     server = web_server(app(worker))
+
+    def abandoned(descriptor: int) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        server.should_exit = True
+
+    if lifeline is not None:
+        asyncio.get_running_loop().add_reader(lifeline, abandoned, lifeline)
     try:
         await worker.start()
         watching = asyncio.create_task(watch(worker, end), name="engine watch")
         try:
+            listener.listen()
             announce()
             await server.serve(sockets=[listener])
         finally:
@@ -249,7 +266,9 @@ def build_engine(options: EngineOptions, shelf: Shelf, clock: Callable[[], float
         model.warm_up()
     except torch.OutOfMemoryError as full:
         raise ConfigError(f"the model does not fit into memory with --slots {options.slots}: give fewer") from full
-    return Engine(model, tokenizer, shelf, clock)
+    engine = Engine(model, tokenizer, shelf, clock)
+    engine.measure()
+    return engine
 
 
 def _device(wanted: str) -> "torch.device":

@@ -31,6 +31,10 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _CARD, _PROMPT = "voice.toml", "prompt.wav"
 _SETTING: Final = "CLIENT_CALLER_SPEAKING__VOICES"
 
+_CONSENT: Final = (
+    "a sentence that names who agreed, to what, and is true, "
+    'e.g. "Jane Doe agreed in writing that her voice is used for our calls"'
+)
 _SHORTEST_CONSENT: Final = 20
 _FEWEST_WORDS: Final = 3
 _SLOWEST: Final = 4.0
@@ -82,13 +86,10 @@ class VoiceShelf:
             raise ConfigError(f"there is a voice {name} already: give another name, or --replace")
         if place.exists() and not (place / _CARD).is_file():
             raise ConfigError(f"{place} is there and is no voice: give another name")
-        consent = _line("--consent", consent)
+        consent = _line("--consent", consent, _CONSENT)
         if len(consent) < _SHORTEST_CONSENT or len(consent.split()) < _FEWEST_WORDS:
-            raise ConfigError(
-                "--consent must be a sentence that names who agreed, to what, and is true, "
-                'e.g. "Jane Doe agreed in writing that her voice is used for our calls"'
-            )
-        text = _line("the text", text)
+            raise ConfigError(f"--consent must be {_CONSENT}")
+        text = _line("the text", text, "what is said in the recording, word for word")
         sound = prepared(recording)
         _check_pace(text, len(sound) / HZ, recording)
         with self._explained():
@@ -172,11 +173,11 @@ def _check_pace(text: str, seconds: float, recording: Path) -> None:
         )
 
 
-def _line(what: str, text: str) -> str:
+def _line(what: str, text: str, meant: str) -> str:
     """Text on one line. Raises ConfigError when it is empty or has characters that cannot be shown."""
     line = " ".join(text.split())
     if not line:
-        raise ConfigError(f"{what} is empty")
+        raise ConfigError(f"{what} is empty: it must be {meant}")
     if not line.isprintable():
         raise ConfigError(f"{what} holds a character that cannot be shown: write it anew as plain text")
     return line

@@ -12,6 +12,7 @@ Source: https://platform.openai.com/docs/api-reference/audio/createSpeech; error
 
 import asyncio
 import logging
+import os
 import re
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -128,11 +129,12 @@ class _Routes:
         """Whether the engine's thread runs, and how it does."""
         try:
             async with asyncio.timeout(_ALIVE_WITHIN_S):
-                return JSONResponse({"status": "alive", "figures": await self._worker.figures()})
+                figures = await self._worker.figures()
         except TimeoutError:
             return JSONResponse({"status": "the engine hangs"}, 503)
         except EngineError as failed:
             return JSONResponse({"status": str(failed)}, 503)
+        return JSONResponse({"status": "alive", "process": os.getpid(), "figures": figures})
 
     async def metrics(self, request: Request) -> Response:
         """The figures as Prometheus reads them."""
