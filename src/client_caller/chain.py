@@ -74,8 +74,8 @@ class Breaker:
 class Link(Generic[Kind]):
     """One engine of a chain, and how it has been.
 
-    place: counted from 1;  full_fails: as of `Breaker`;  done: jobs that it did;  failures: at the others, by the kind of
-    the error.
+    place: counted from 1;  full_fails: as of `Breaker`;  done: jobs that it did;  failures: at the others, by the
+    kind of the error.
     """
 
     def __init__(self, engine: Kind, place: int, *, full_fails: bool) -> None:
