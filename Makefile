@@ -41,7 +41,7 @@ long: models torch ## the tests that take too long for every change
 	$(PYTHON) -m pytest -m long
 
 bench: models torch ## measure, one table and one JSON per script
-	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py bench/thinking.py bench/word_times.py bench/voice_engine.py bench/voice_kernels.py; do $(PYTHON) "$$script" || exit 1; done
+	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py bench/thinking.py bench/word_times.py bench/voice_engine.py bench/voice_kernels.py bench/gateway.py; do $(PYTHON) "$$script" || exit 1; done
 
 clean: ## remove .venv, caches and what runs left; the model files stay
 	rm -rf .venv build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -1,11 +1,11 @@
 """The server that the benchmark of the line calls: the whole of it, but for its engines, which are fakes.
 
-    python wire_server.py                   the supervisor; settings come from the environment
-    python wire_server.py --listen-fd N     the serving process, as the supervisor starts it
+    python wire_server.py [--silero]                  the supervisor; settings come from the environment
+    python wire_server.py [--silero] --listen-fd N    the serving process, as the supervisor starts it
 
 Supervisor, web server, webhooks, media sockets, calls, records and ledger are those of `client-caller serve`. The ears
 take loud for voice, the transcriber finds the same question after 100 ms, the model gives the same answer after 100 ms,
-and the voice numbers its frames: what is measured is the line.
+and the voice numbers its frames: what is measured is the line. With --silero the real model looks for voices, too.
 """
 
 import asyncio
@@ -16,12 +16,15 @@ from typing import Final
 from client_caller.agent import Agent, AgentLimits
 from client_caller.engines import Engines
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
+from client_caller.hearing.silero import SileroModel
 from client_caller.house import House
 from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
 from client_caller.logs import set_up_logging
+from client_caller.models.store import ModelStore
 from client_caller.server import answer_calls
 from client_caller.settings import load_settings
+from client_caller.sturdy import sturdy_activity
 from client_caller.supervisor import supervise
 from client_caller.thinking.scripted import ScriptedModel
 from wire_frames import NumberedVoice
@@ -39,10 +42,10 @@ AGENT: Final = Agent(
 )
 
 
-def engines() -> Engines:
+def engines(silero: SileroModel | None = None) -> Engines:
     """The shipped fakes, at the pace of good engines."""
     return Engines(
-        activity=LoudnessActivity,
+        activity=sturdy_activity(silero.for_call) if silero else LoudnessActivity,
         turn_model=ScriptedTurnModel([0.9], 0.05),
         transcriber=ScriptedTranscriber(repeat(QUESTION), 0.1),
         language_model=ScriptedModel(lambda messages: ANSWER, 0.1, 0.02),
@@ -57,7 +60,9 @@ async def serve(descriptor: int) -> None:
         settings = load_settings().model_copy(update={"public_url": here})
         ledger = open_ledger(settings.ledger.url.get_secret_value())
         try:
-            house = House(settings, AGENT, engines(), ledger.note)
+            store = ModelStore(settings.models)
+            silero = SileroModel(store.path("silero_vad.onnx")) if "--silero" in sys.argv else None
+            house = House(settings, AGENT, engines(silero), ledger.note)
             print(f"{AGENT.name} answers calls at {here}", flush=True)
             await answer_calls(house, listener, lifeline=0)
         finally:
@@ -70,7 +75,7 @@ def main() -> None:
         asyncio.run(serve(int(sys.argv[sys.argv.index("--listen-fd") + 1])))
         return
     with listening("127.0.0.1", 0) as listener:
-        sys.exit(supervise([sys.executable, __file__], listener))
+        sys.exit(supervise([sys.executable, *sys.argv], listener))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,11 @@ SERVER: Final = Path(__file__).with_name("wire_server.py")
 
 
 @asynccontextmanager
-async def light_server(folder: Path, calls_at_once: int) -> AsyncIterator[Stage]:
-    """Start it on a free port; stop it at the end of the block. Raises ConfigError when it does not come up."""
+async def light_server(folder: Path, calls_at_once: int, *options: str) -> AsyncIterator[Stage]:
+    """Start it on a free port, with options of its own; stop it at the end of the block.
+
+    Raises ConfigError when it does not come up.
+    """
     auth_token, records = secrets.token_hex(16), folder / "calls"
     environment = environment_with(
         {
@@ -37,7 +40,11 @@ async def light_server(folder: Path, calls_at_once: int) -> AsyncIterator[Stage]
     )
     with _log_in(folder) as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(SERVER)), env=environment, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=log
+            *(sys.executable, str(SERVER), *options),
+            env=environment,
+            cwd=folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
         )
         try:
             assert process.stdout is not None

@@ -18,6 +18,7 @@ ROOMS = {
 
 PURE = {
     "audio": ["*"],
+    "box": ["memory"],
     "line": [
         *("protocol", "codec", "control", "fields", "tickets", "twiml"),
         *("twilio_messages", "telnyx_messages", "telnyx_events"),

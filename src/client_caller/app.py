@@ -36,15 +36,15 @@ from client_caller.line.telnyx import telnyx_router, telnyx_signature
 from client_caller.line.telnyx_control import TelnyxControl
 from client_caller.line.twilio import signature_check, twilio_router
 from client_caller.line.twilio_control import TwilioControl
+from client_caller.metering import Meter
 from client_caller.mind import offers_of, once_greeted, prompt_of
 from client_caller.models.catalogue import EMBEDDED
 from client_caller.models.progress import Progress
 from client_caller.models.store import ModelStore
-from client_caller.office import Office
-from client_caller.outbound.law import Law, parse_law
+from client_caller.office import Office, law_of
 from client_caller.outbound.numbers import NumberError
 from client_caller.outbound.opening import MissingVariableError
-from client_caller.settings import HearingSettings, OutboundSettings, Settings, SpeakingSettings, ThinkingSettings
+from client_caller.settings import HearingSettings, Settings, SpeakingSettings, ThinkingSettings
 from client_caller.speaking.csm_voice import CsmVoice
 from client_caller.speaking.espeak import EspeakVoice
 from client_caller.speaking.protocol import Voice
@@ -321,6 +321,14 @@ async def summing_up(house: House, ledger: Ledger) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def metered(meter: Meter, house: House, ledger: Ledger) -> AsyncIterator[None]:
+    """Have this house, and the loop it runs in, measured while the block runs."""
+    async with _working(meter.lag.watch(), "meter of the loop"):
+        with meter.watching(house, ledger):
+            yield
+
+
+@asynccontextmanager
 async def _working(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
     """Do this beside the block. That it fails is a bug, which is told at once and touches nothing else."""
     working = asyncio.create_task(work, name=name)
@@ -349,7 +357,7 @@ async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> Asyn
         yield None
         return
     shelf = AgentShelf(house.settings.agent.parent)
-    dialler = Dialler(outbound, ledger, carrier, carrier, _law_of(outbound), shelf, house.has_room, house.now)
+    dialler = Dialler(outbound, ledger, carrier, carrier, law_of(outbound), shelf, house.has_room, house.now)
     house.orders = office = Office(dialler, outbound.from_number, house.tell, house.settings.agent.stem, carrier)
     async with _working(office.run(), "office"):
         yield office
@@ -358,17 +366,6 @@ async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> Asyn
 def _mourn(working: asyncio.Task[None]) -> None:
     if not working.cancelled() and (failure := working.exception()):
         log.critical("the %s has failed; calls are answered as before", working.get_name(), exc_info=failure)
-
-
-def _law_of(settings: OutboundSettings) -> Law:
-    if settings.law is None:
-        return Law()
-    try:
-        return parse_law(settings.law.read_text(encoding="utf-8"), str(settings.law))
-    except (OSError, UnicodeDecodeError) as refusal:
-        raise ConfigError(
-            f"setting CLIENT_CALLER_OUTBOUND__LAW: {settings.law} cannot be read as UTF-8 text: name another file"
-        ) from refusal
 
 
 def web_app(

@@ -74,8 +74,8 @@ class Breaker:
 class Link(Generic[Kind]):
     """One engine of a chain, and how it has been.
 
-    place: counted from 1;  full_fails: as of `Breaker`;  done: jobs that it did;  failures: at the others, by the
-    kind of the error.
+    place: counted from 1;  full_fails: as of `Breaker`;  done: jobs that it did;  failures: at the others, by the kind
+    of the error.
     """
 
     def __init__(self, engine: Kind, place: int, *, full_fails: bool) -> None:
@@ -105,6 +105,11 @@ class Chain(Generic[Kind]):
     def links(self) -> Sequence[Link[Kind]]:
         """All engines, with how they have been."""
         return self._links
+
+    @property
+    def in_use(self) -> int:
+        """The place of the engine that did the last job."""
+        return self._in_use
 
     @property
     def engines(self) -> list[Kind]:

@@ -86,7 +86,8 @@ class House:
     """Where calls are answered. It is the desk of every line. Without engines it takes no lines yet.
 
     keep: the ledger's;  orders: None when we place no calls;  now: the wall clock, UTC;  toolkit: makes the tools.
-    on_over: told of every call that is over, with its agent and the folder of its record.
+    on_over: told of every call that is over, with its agent and the folder of its record;
+    on_record: given the record of every call that begins or goes on, to follow it.
     Raises ConfigError when the agent's tools cannot be had.
     """
 
@@ -106,6 +107,7 @@ class House:
         self.orders = orders
         self.now = now
         self.on_over: Callable[[str, Agent, Path], None] = lambda call_id, agent, folder: None
+        self.on_record: Callable[[FlightRecord], None] = lambda record: None
         self._toolkit = toolkit or Toolkit(settings.tool_secrets, settings.thinking)
         self._toolkit.offers(self._answering, now())  # what is wrong with them is known before the first call
         self._keep = keep
@@ -137,6 +139,11 @@ class House:
     def language_model(self) -> LanguageModel | None:
         """What thinks in all calls; None while it is loaded."""
         return self._engines.language_model if self._engines else None
+
+    @property
+    def running(self) -> int:
+        """How many calls run."""
+        return len(self._lines)
 
     def is_idle(self) -> bool:
         """Whether no call runs."""
@@ -296,6 +303,7 @@ class House:
     ) -> None:
         assert self._engines is not None  # otherwise no line is taken
         engines = await self._engines.speaking_as(brief.agent)
+        self.on_record(record)
         call = Call(line, engines, heart, brief, self.settings, record, recording, since, book.note)
         self._calls[line.call_id] = call
         try:

@@ -41,6 +41,11 @@ def known_key(settings: Settings, kept_in: Path = KEPT_IN) -> SecretStr | None:
         ) from refusal
 
 
+def metrics_key(settings: Settings, kept_in: Path = KEPT_IN) -> SecretStr | None:
+    """The key that opens `/metrics`; made only if nothing else opens it. Raises ConfigError like the others."""
+    return api_key(settings, kept_in) if settings.server.metrics == "key" else known_key(settings, kept_in)
+
+
 def _checked(key: str, whose: str) -> SecretStr:
     if not key or not all("!" <= letter <= "~" for letter in key):
         raise ConfigError(f"{whose} must be printable ASCII without spaces: set another, or delete that file")

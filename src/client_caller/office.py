@@ -23,7 +23,9 @@ from client_caller.ledger.entries import Campaign, Consent, Forbidden, Order
 from client_caller.line.control import Steers
 from client_caller.line.protocol import CallBackWanted, News
 from client_caller.outbound.judge import Request
+from client_caller.outbound.law import Law, parse_law
 from client_caller.outbound.numbers import parse_number
+from client_caller.settings import OutboundSettings
 
 log = logging.getLogger("client_caller.office")
 
@@ -41,6 +43,18 @@ _CALL_BACKS: Final = 1_000
 
 Tell = Callable[[str, ev.OutsideNews], bool]
 """Has a running call take something in; whether there is such a call."""
+
+
+def law_of(settings: OutboundSettings) -> Law:
+    """The law that the settings name, else the one built in. Raises ConfigError."""
+    if settings.law is None:
+        return Law()
+    try:
+        return parse_law(settings.law.read_text(encoding="utf-8"), str(settings.law))
+    except (OSError, UnicodeDecodeError) as refusal:
+        raise ConfigError(
+            f"setting CLIENT_CALLER_OUTBOUND__LAW: {settings.law} cannot be read as UTF-8 text: name another file"
+        ) from refusal
 
 
 class Office:

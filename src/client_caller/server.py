@@ -20,13 +20,16 @@ import uvicorn
 from fastapi import FastAPI
 
 from client_caller.agent import Agent, load_agent
-from client_caller.app import carrier_of, check_carrier, furnished, staffed, summing_up, web_app
+from client_caller.app import carrier_of, check_carrier, furnished, metered, staffed, summing_up, web_app
 from client_caller.errors import ConfigError
 from client_caller.house import House
+from client_caller.keys import metrics_key
 from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
+from client_caller.metering import Meter
 from client_caller.settings import Settings
 from client_caller.toolkit import Toolkit
+from client_caller.web.metrics import metrics_router
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -73,13 +76,17 @@ async def _serve(
         stack.push_async_callback(ledger.close)
         toolkit = Toolkit(settings.tool_secrets, settings.thinking)
         stack.push_async_callback(toolkit.close)
-        house = House(settings, agent, keep=ledger.note, toolkit=toolkit)
+        meter = Meter()
+        house = House(settings, agent, keep=meter.keeping(ledger.note), toolkit=toolkit)
         carrier = carrier_of(settings)
         if carrier:
             stack.push_async_callback(carrier.close)
         office = await stack.enter_async_context(staffed(house, ledger, carrier))
         await stack.enter_async_context(summing_up(house, ledger))
-        server = _web_server(settings, web_app(house, office, carrier, insecure=insecure))
+        await stack.enter_async_context(metered(meter, house, ledger))
+        app = web_app(house, office, carrier, insecure=insecure)
+        app.include_router(metrics_router(meter.exposition, settings.server.metrics, metrics_key(settings)))
+        server = _web_server(settings, app)
 
         def announce() -> None:
             print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)

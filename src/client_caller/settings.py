@@ -2,13 +2,14 @@
 
 In:   environment variables and an optional `.env` file; groups are joined by two underscores:
       CLIENT_CALLER_TURN__QUICK_S=0.25. Secrets of the carrier keep the carrier's own names (TWILIO_AUTH_TOKEN).
+      What both leave open may stand in a profile: a file in the form of `.env` for one kind of machine.
 Out:  one frozen `Settings`, read once at start-up and passed down. `client-caller settings` prints it.
 """
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -17,6 +18,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from client_caller.errors import ConfigError
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+PROFILE: Final = "CLIENT_CALLER_PROFILE"
+"""The variable that names the profile, to a process and to those that it starts."""
+
+_OURS: Final = ("CLIENT_CALLER_", "TWILIO_", "TELNYX_", "HF_TOKEN", "RUNPOD_API_KEY")
+
+_PROFILES: Final = Path("deploy/profiles")
 
 
 class ServerSettings(BaseModel):
@@ -40,6 +48,11 @@ class ServerSettings(BaseModel):
     resume_attempts: int = Field(3, ge=0, description="fresh streams for one call within `resume_window_s`")
     resume_window_s: float = Field(60.0, gt=0, description="seconds in which fresh streams of one call are counted")
     drain_s: float = Field(300.0, ge=0, description="seconds running calls have to end when the server is told to stop")
+    metrics: Literal["loopback", "key", "open", "off"] = Field(
+        "loopback",
+        description="who may read /metrics: loopback (this machine, or whoever has the API key), key (who has it), "
+        "open (who reaches the port) or off",
+    )
 
 
 class HearingSettings(BaseModel):
@@ -183,6 +196,31 @@ class RecordSettings(BaseModel):
     carrier: bool = Field(False, description="have the carrier record, too, from when the call may be recorded")
 
 
+class BoxSettings(BaseModel):
+    """One machine that carries all models: what `up` starts on it, and what the machine must have."""
+
+    model_config = _FROZEN
+    vllm: Path | None = Field(None, description="launch file for vLLM; none: this is no such machine")
+    csm_slots: int = Field(16, ge=1, le=256, description="voices that csm can have speaking at once")
+    csm_random: Literal["", "tiny", "published"] = Field(
+        "", description="have csm speak with random weights of this size, which is noise: to try the machine out"
+    )
+    csm_weights: str = Field("sesame/csm-1b", description="what csm speaks with: its repository on the hub")
+    whisper_weights: str = Field(
+        "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+        description="what whisper hears with, for CTranslate2: its repository on the hub",
+    )
+    weights: Path = Field(Path("weights"), description="folder of the weights of large models, one per repository")
+    logs: Path = Field(Path("runs/logs"), description="folder for what vLLM and csm have to say")
+    card_gib: float = Field(79.1, gt=0, description="GiB of the card's memory that the plan is made for")
+    compute: float = Field(8.0, gt=0, description="compute capability that the card must have")
+    driver: int = Field(525, ge=1, description="major version that the card's driver must have")
+    driver_sure: int = Field(580, ge=1, description="major version from which on no build of CUDA 13 asks for a newer")
+    copy_gb_per_s: float = Field(1_200.0, gt=0, description="GB a second that the card must copy within its memory")
+    disk_gb: float = Field(60.0, gt=0, description="GB that the weights take, with room for one that is on its way")
+    ram_gib: float = Field(48.0, gt=0, description="GiB of the machine's own memory that must be free")
+
+
 class Settings(BaseSettings):
     """All settings of one process."""
 
@@ -202,6 +240,7 @@ class Settings(BaseSettings):
     records: RecordSettings = RecordSettings()
     outbound: OutboundSettings = OutboundSettings()
     ledger: LedgerSettings = LedgerSettings()
+    box: BoxSettings = BoxSettings()
     api_key: SecretStr = Field(
         SecretStr(""),
         description="what users of the API must present; empty: one is made and kept in runs/api.key",
@@ -235,6 +274,19 @@ class Settings(BaseSettings):
     telnyx_api_url: str = Field(
         "https://api.telnyx.com", validation_alias="TELNYX_API_URL", description="where Telnyx takes requests"
     )
+    hub_url: str = Field("https://huggingface.co", validation_alias="HF_ENDPOINT", description="where weights are had")
+    hub_token: SecretStr = Field(
+        SecretStr(""), validation_alias="HF_TOKEN", description="token for weights whose licence must be accepted"
+    )
+    runpod_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="RUNPOD_API_KEY", description="key to rent and give back machines at RunPod"
+    )
+    runpod_api_url: str = Field(
+        "https://api.runpod.io/v2", validation_alias="RUNPOD_API_URL", description="where RunPod takes requests"
+    )
+    runpod_pod_id: str = Field(
+        "", validation_alias="RUNPOD_POD_ID", description="set by RunPod on its machines: which of them this is"
+    )
 
     @field_validator("twilio_auth_tokens", mode="before")
     @classmethod
@@ -242,12 +294,29 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def load_settings() -> Settings:
-    """The settings of this process. Raises ConfigError that names the variable, what it holds and what is allowed."""
+def load_settings(profile: str = "") -> Settings:
+    """The settings of this process: those of the environment, then of `.env`, then of the profile.
+
+    profile: as of `profile_file`; empty: the one that CLIENT_CALLER_PROFILE names, if any.
+    Raises ConfigError that names the variable, what it holds and what is allowed.
+    """
+    profile = profile or os.environ.get(PROFILE, "")
     try:
-        return Settings()
+        return Settings(_env_file=(profile_file(profile), ".env")) if profile else Settings()
     except ValidationError as wrong:
         raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from wrong
+
+
+def profile_file(profile: str) -> Path:
+    """Its file: a path that ends in .env, or a name such as a100, of a file in deploy/profiles. Raises ConfigError."""
+    path = Path(profile) if profile.endswith(".env") else _PROFILES / f"{profile}.env"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in _PROFILES.glob("*.env"))) or "none in this folder"
+        raise ConfigError(
+            f"there is no profile {path}: start in the folder of Client Caller and give a name ({names}), or give the "
+            "path of a file that ends in .env"
+        )
+    return path
 
 
 def _explain(error: ErrorDetails) -> str:
@@ -259,3 +328,8 @@ def _explain(error: ErrorDetails) -> str:
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with some variables set, for a server process that is to be started with them."""
     return {**os.environ, **changes}
+
+
+def environment_for_others(changes: Mapping[str, str]) -> dict[str, str]:
+    """The same for a process that is not ours and needs none of our settings: without them, and without secrets."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(_OURS)}, **changes}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from client_caller.box import memory as plan
 from client_caller.settings import ServerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -120,11 +121,11 @@ def test_it_fits_on_the_card_beside_the_voice_and_the_ears(memory: ModuleType, v
 
 def test_the_sums_are_those_of_the_architecture(memory: ModuleType) -> None:
     """Against figures that others published, to a twentieth."""
-    billion = 1e9 / memory.GIB
-    assert memory.gemma_weights(16) == pytest.approx(2 * 27.0 * billion, rel=0.05)  # "27B"
-    assert memory.gemma_weights(4.5) == pytest.approx(17.2 * billion, rel=0.05)  # Google's Q4_0 file, 17.2 GB
-    assert (memory.csm() - memory.CSM_REST_GIB) == pytest.approx((3.1 + 0.4) * billion + 1.0, rel=0.05)
-    assert (memory.LOCAL_LAYERS, memory.GLOBAL_LAYERS) == (52, 10)
+    billion = 1e9 / plan.GIB
+    assert plan.gemma_weights(16) == pytest.approx(2 * 27.0 * billion, rel=0.05)  # "27B"
+    assert plan.gemma_weights(4.5) == pytest.approx(17.2 * billion, rel=0.05)  # Google's Q4_0 file, 17.2 GB
+    assert (plan.csm(memory.CSM_SLOTS) - plan.CSM_REST_GIB) == pytest.approx((3.1 + 0.4) * billion + 1.0, rel=0.05)
+    assert (plan.LOCAL_LAYERS, plan.GLOBAL_LAYERS) == (52, 10)
 
 
 def test_it_does_not_fit_when_a_share_is_too_small_or_too_large(

@@ -17,13 +17,17 @@ from client_caller.cli import (
     campaign,
     chat,
     demo,
+    deploy,
     doctor,
     engine,
     models,
     numbers,
+    preflight,
     replay,
     serve,
     settings,
+    top,
+    up,
     voices,
 )
 from client_caller.errors import ClientCallerError, ConfigError
@@ -36,16 +40,20 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(preflight.preflight)
+app.command()(up.up)
 app.command()(call.call)
 app.command()(chat.chat)
 app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.command()(settings.settings)
+app.command()(top.top)
 app.add_typer(models.app, name="models")
 app.add_typer(agents.app, name="agents")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(engine.app, name="engine")
+app.add_typer(deploy.app, name="deploy")
 app.add_typer(voices.app, name="voices")
 
 

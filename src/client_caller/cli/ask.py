@@ -54,7 +54,7 @@ class Server:
 
         self._url = url.rstrip("/") or _address(settings.server.host, settings.server.port)
         self._key = known_key(settings)
-        self._pause = pause
+        self.pause = pause
         headers = {"Authorization": f"Bearer {self._key.get_secret_value()}"} if self._key else {}
         try:
             self._http = httpx.Client(base_url=self._url, headers=headers, trust_env=False, transport=transport)
@@ -66,13 +66,26 @@ class Server:
 
         Raises ConfigError for what the operator can mend, ServerFailed.
         """
+        answer = self._answer(path, send)
+        told = self._told(answer)
+        if answer.is_success:
+            return told
+        raise self._refusal(answer.status_code, told)
+
+    def read(self, path: str) -> str:
+        """The text that the server answers with. Raises as `ask` does."""
+        answer = self._answer(path, None)
+        if answer.is_success:
+            return answer.text
+        raise self._refusal(answer.status_code, self._told(answer))
+
+    def _answer(self, path: str, send: dict[str, Any] | None) -> "httpx.Response":
         import httpx
 
         try:
             if send is None:
-                answer = self._http.get(path, timeout=_LOOK_WITHIN_S)
-            else:
-                answer = self._http.post(path, json=send, timeout=_SENT_WITHIN_S)
+                return self._http.get(path, timeout=_LOOK_WITHIN_S)
+            return self._http.post(path, json=send, timeout=_SENT_WITHIN_S)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as wrong:
             raise ConfigError(
                 f"no server answers at {self._url} ({wrong}): start one with `client-caller serve`, or give --server"
@@ -80,23 +93,22 @@ class Server:
         except httpx.HTTPError as wrong:
             what = "what was asked may have been done: look before you ask again" if send else "ask again"
             raise ServerFailed(f"the server at {self._url} does not answer ({wrong}); {what}") from wrong
+
+    def _told(self, answer: "httpx.Response") -> Any:
         try:
-            told = answer.json()
+            return answer.json()
         except ValueError as wrong:
             if answer.is_server_error:
                 raise ServerFailed(f"the server has failed (status {answer.status_code}); its log says why") from wrong
             raise ConfigError(
                 f"what answers at {self._url} is no server of ours (status {answer.status_code}): give --server"
             ) from wrong
-        if answer.is_success:
-            return told
-        raise self._refusal(answer.status_code, told)
 
     def watch(self, path: str, every_s: float) -> Iterator[Any]:
         """What the server answers, again and again."""
         while True:
             yield self.ask(path)
-            self._pause(every_s)
+            self.pause(every_s)
 
     def _refusal(self, status: int, told: Any) -> ClientCallerError:
         if status == 401:

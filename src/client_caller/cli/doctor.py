@@ -1,11 +1,15 @@
 """`client-caller doctor`: is everything here that a call needs, and what to do about what is not."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+
+if TYPE_CHECKING:
+    from client_caller.cli.checks import Check
 
 _STYLES: Final = {"ok": "green", "warn": "yellow", "FAIL": "bold red"}
 
@@ -15,11 +19,15 @@ def doctor() -> None:
     from client_caller.cli.checks import every_check
     from client_caller.settings import load_settings
 
+    if not show(list(every_check(load_settings()))):
+        raise typer.Exit(1)
+
+
+def show(checks: "Sequence[Check]") -> bool:
+    """Print them as a table, and tell whether nothing would fail."""
     table = Table("", "what", Column("found", overflow="fold"), Column("what to do", overflow="fold"))
-    checks = list(every_check(load_settings()))
     for check in checks:
         words = map(escape, (check.what, check.found, check.remedy))
         table.add_row(f"[{_STYLES[check.verdict]}]{check.verdict}[/]", *words)
     Console().print(table)
-    if any(check.verdict == "FAIL" for check in checks):
-        raise typer.Exit(1)
+    return not any(check.verdict == "FAIL" for check in checks)

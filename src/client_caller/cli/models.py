@@ -1,9 +1,13 @@
 """`client-caller models`: what model files there are, and bringing those that are missing."""
 
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+from client_caller.cli.preflight import Profile
 
 if TYPE_CHECKING:
     from client_caller.models.store import ModelStore
@@ -36,22 +40,54 @@ def pull(
     names: Annotated[
         list[str] | None, typer.Argument(help="Names from `models list`; `embedded`, the default, is all of them.")
     ] = None,
+    profile: Profile = "",
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Folder for the weights of a profile; default: CLIENT_CALLER_BOX__WEIGHTS."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read the weights that are there, and compare them.")
+    ] = False,
 ) -> None:
-    """Bring the model files that are missing or wrong, and verify them."""
+    """Bring the model files that are missing or wrong, and verify them; with a profile, its large models, too."""
     from client_caller.cli.progress import watching
     from client_caller.models.catalogue import EMBEDDED
 
     console = Console()
+    if profile:
+        _pull_weights(profile, to, verify, console)
     everything = [artefact.name for artefact in EMBEDDED]
     wanted = [name for given in names or ["embedded"] for name in (everything if given == "embedded" else [given])]
-    store = _store()
+    store = _store(profile)
     with watching(console) as progress:
         store.pull(wanted, progress)
     console.print(f"{len(wanted)} model files are in {store.folder} and verified.", soft_wrap=True, highlight=False)
 
 
-def _store() -> "ModelStore":
+def _pull_weights(profile: str, to: Path | None, verify: bool, console: Console) -> None:
+    from client_caller.box.plan import plan_of
+    from client_caller.box.weights import patterns_of
+    from client_caller.cli.progress import watching
+    from client_caller.errors import ModelUnavailable
+    from client_caller.models.hub import Hub, damaged_in
+    from client_caller.settings import load_settings
+
+    settings = load_settings(profile)
+    plan = plan_of(settings)
+    hub = Hub(settings.hub_url, settings.hub_token)
+    with closing(hub), watching(console) as progress:
+        for repository in plan.repositories:
+            folder = (to or settings.box.weights).expanduser() / repository
+            if verify and (damaged := damaged_in(folder)):
+                raise ModelUnavailable(
+                    f"{folder}: not as it was fetched: {', '.join(damaged)}. Remove that and SHA256SUMS, and pull again"
+                )
+            hub.pull(repository, patterns_of(repository, plan), folder, progress)
+    console.print(f"The weights of {len(plan.repositories)} models are there.", soft_wrap=True, highlight=False)
+
+
+def _store(profile: str = "") -> "ModelStore":
     from client_caller.models.store import ModelStore
     from client_caller.settings import load_settings
 
-    return ModelStore(load_settings().models)
+    return ModelStore(load_settings(profile).models)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from client_caller.cli.preflight import Profile
+
 if TYPE_CHECKING:
     from client_caller.settings import Settings
 
@@ -22,13 +24,14 @@ def serve(
     public_url: Annotated[
         str, typer.Option(help="The https address at which the carrier reaches us; default: CLIENT_CALLER_PUBLIC_URL.")
     ] = "",
+    profile: Profile = "",
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Answer calls until stopped. Pulls the model files it lacks."""
     from client_caller.logs import set_up_logging
     from client_caller.settings import load_settings
 
-    settings = load_settings()
+    settings = load_settings(profile)
     server = settings.server.model_copy(
         update={"host": host or settings.server.host, "port": settings.server.port if port < 0 else port}
     )
@@ -45,6 +48,7 @@ def serve(
     set_up_logging()
     command = [sys.executable, "-m", "client_caller", "serve", "--host", server.host, "--port", str(server.port)]
     command += ["--agent", str(settings.agent), *(["--insecure"] if insecure else [])]
+    command += ["--profile", profile] if profile else []
     with (
         listening(server.host, server.port) as listener,
         _tunnel(listener.getsockname()[1], wanted=tunnel) as url,

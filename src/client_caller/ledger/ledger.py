@@ -74,6 +74,11 @@ class Ledger:
         """Keep an entry. Returns at once, and never raises; it is stored a moment later, whatever happens to us."""
         self._writer.note(entry)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the database is away, so that what is noted waits in the spill."""
+        return self._writer.is_away
+
     async def flush(self) -> None:
         """Wait until all that was noted is in the database. Raises LedgerFailed while it is away."""
         await self.aside(self._writer.flush)

@@ -76,6 +76,11 @@ class Writer:
         # It must not keep a process alive that has forgotten to close the ledger; `atexit` saves what is left then.
         self._thread = Thread(target=self._run, name="ledger", daemon=True)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether entries are spilled, for the database takes none."""
+        return self._is_away
+
     def start(self) -> None:
         """Store what an earlier process has spilled, then whatever is noted."""
         self._bring()

@@ -13,7 +13,7 @@ Rule: events and deadlines with their exact times are all that the heart was tol
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, get_args
@@ -95,6 +95,7 @@ class FlightRecord:
     def __init__(self, path: Path | None, header: Header | None) -> None:
         self.folder = path.parent if path else Path()  # where all that is kept of the call lies
         self._file = KeptFile(path, go_on=header is None) if path else None
+        self._followers: list[Callable[[Entry], None]] = []
         if header is not None:
             self._line({"header": header})
         elif self._file:
@@ -110,26 +111,38 @@ class FlightRecord:
         """Whether the disk refused, so that the record is not complete."""
         return self._file is not None and self._file.failed
 
+    def follow(self, follower: Callable[[Entry], None]) -> None:
+        """Tell `follower` of every entry from now on, once it is written. It must return at once, and never raise."""
+        self._followers.append(follower)
+
     def event(self, now: float, event: Event) -> None:
         """The heart is told of `event`."""
         self._line({"t": now, "event": type(event).__name__, **_fields(event)})
+        self._tell(EventEntry(now, event))
 
     def deadline(self, now: float) -> None:
         """The heart is told that its deadline has passed."""
         self._line({"t": now, "deadline": True})
+        self._tell(DeadlineEntry(now))
 
     def action(self, now: float, action: Action) -> None:
         """The heart's answer to what it was told last."""
         self._line({"t": now, "action": type(action).__name__, **_fields(action)})
+        self._tell(ActionEntry(now, action))
 
     def fact(self, now: float, name: str, **fields: Plain) -> None:
         """An observation for people, e.g. `fact(now, "first token", reply=3)`."""
         self._line({"t": now, "fact": name, **fields})
+        self._tell(FactEntry(now, name, fields))
 
     def close(self) -> None:
         """The call is over. Safe to repeat."""
         if self._file:
             self._file.close()
+
+    def _tell(self, entry: Entry) -> None:
+        for follower in self._followers:
+            follower(entry)
 
     def _line(self, content: Mapping[str, object]) -> None:
         if self._file:

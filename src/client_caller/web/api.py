@@ -191,6 +191,12 @@ def api_app(office: Office, key: SecretStr, statuses: Mapping[type[ClientCallerE
     return _Gate(api, key)
 
 
+def has_key(request: Request, key: bytes) -> bool:
+    """Whether the header Authorization bears this key; nobody has an empty one."""
+    scheme, _, offered = request.headers.get("authorization", "").partition(" ")
+    return bool(key) and scheme.lower() == "bearer" and hmac.compare_digest(offered.encode(), key)
+
+
 async def no_api(scope: Scope, receive: Receive, send: Send) -> None:
     """What is mounted at `/api` where no calls are placed: it says so, and what to set."""
     if scope["type"] == "http":
@@ -213,8 +219,7 @@ class _Gate:
             await self._inside(scope, _bounded(receive), send)
 
     def _refusal(self, request: Request) -> JSONResponse | None:
-        scheme, _, offered = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self._key or not hmac.compare_digest(offered.encode(), self._key):
+        if not has_key(request, self._key):
             what = "the header Authorization must be: Bearer, and the API key"
             return JSONResponse({"detail": what}, 401, {"WWW-Authenticate": "Bearer"})
         length = request.headers.get("content-length", "0")

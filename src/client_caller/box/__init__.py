@@ -1,0 +1,1 @@
+"""One machine that carries all models: what it must hold, whether it does, and what runs on it in which order."""
