@@ -240,6 +240,7 @@ def is_sound(call: dict) -> None:
 
 
 @pytest.mark.realtime
+@pytest.mark.long
 def test_a_short_long_call(tmp_path: Path, capsys):
     result = asyncio.run(wire_long.run(tmp_path, 4.0 / 60, SHORT))
     call = result["call"]
@@ -266,6 +267,7 @@ def test_two_calls_at_once(tmp_path: Path, capsys):
 
 
 @pytest.mark.realtime
+@pytest.mark.long
 def test_a_few_webhooks_beside_a_call(tmp_path: Path, capsys):
     result = asyncio.run(wire_webhooks.run(tmp_path, 12, 1, (3,), SHORT))
     assert [row["kind"] for row in result["webhooks"]] == ["voice", "resume", "machine", "status"]

@@ -256,7 +256,7 @@ def test_every_shipped_agent_has_tests_and_some_hold_with_any_model() -> None:
     "name",
     [
         "receptionist",
-        "appointment_reminder",
+        pytest.param("appointment_reminder", marks=pytest.mark.long),
         pytest.param("clinic_reception", marks=pytest.mark.long),
         pytest.param("lead_qualification", marks=pytest.mark.long),
     ],
