@@ -2,12 +2,12 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from csm_stand_in import ENDLESS, frames_of
+from http_stand_in import running
 
 _CHUNK = 1_001
 """Bytes at once, so that samples are cut in the middle."""
@@ -53,14 +53,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence; the tests read `requests`."""
 
 
-@contextmanager
-def standing_in_for_speech() -> Iterator[StandIn]:
+def standing_in_for_speech() -> AbstractContextManager[StandIn]:
     """A running server, ended with the block."""
-    with StandIn() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return running(StandIn())

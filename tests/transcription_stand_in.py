@@ -4,13 +4,14 @@ import io
 import json
 import threading
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
+
+from http_stand_in import running
 
 Form = dict[str, str | bytes]
 
@@ -76,14 +77,6 @@ def pitch_of(wav: str | bytes) -> int:
     return 5 * round(float(np.argmax(spectrum)) * 16_000 / len(samples) / 5)
 
 
-@contextmanager
-def standing_in() -> Iterator[StandIn]:
+def standing_in() -> AbstractContextManager[StandIn]:
     """A running server, ended with the block."""
-    with StandIn() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return running(StandIn())

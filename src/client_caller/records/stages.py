@@ -155,5 +155,5 @@ class Stages:
         if reply is None or turn is None:
             return []
         self._heard, self._released, self._turn = (reply, turn), None, None
-        reached = {**turn.reached, **self._begun[reply], "answer": t}
+        reached = {**turn.reached, **self._begun.get(reply, {}), "answer": t}
         return [turn.took(stage, at) for stage, at in reached.items()]

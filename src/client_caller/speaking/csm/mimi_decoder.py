@@ -71,18 +71,7 @@ def _seanet(config: MimiConfig, take: Take, slots: int) -> list[Callable[[Tensor
         )
         channels //= 2
         for repeat in range(config.residual_layers):
-            dilation = config.dilation**repeat
-            layers.append(
-                Residual(
-                    take,
-                    f"{name}.{len(layers)}",
-                    channels,
-                    config.compress,
-                    config.residual_kernel,
-                    dilation=dilation,
-                    slots=slots,
-                )
-            )
+            layers.append(Residual(config, take, f"{name}.{len(layers)}", channels, repeat, slots=slots))
     layers.append(elu)
     layers.append(Convolution(take, f"{name}.{len(layers)}.conv", channels, 1, config.last_kernel, slots=slots))
     return layers

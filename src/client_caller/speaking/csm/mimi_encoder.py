@@ -51,17 +51,7 @@ def _seanet(config: MimiConfig, take: Take) -> list[Callable[[Tensor], Tensor]]:
     layers: list[Callable[[Tensor], Tensor]] = [Convolution(take, f"{name}.0.conv", 1, channels, config.kernel)]
     for stride in reversed(config.strides):
         for repeat in range(config.residual_layers):
-            dilation = config.dilation**repeat
-            layers.append(
-                Residual(
-                    take,
-                    f"{name}.{len(layers)}",
-                    channels,
-                    config.compress,
-                    config.residual_kernel,
-                    dilation=dilation,
-                )
-            )
+            layers.append(Residual(config, take, f"{name}.{len(layers)}", channels, repeat))
         layers.append(elu)
         layers.append(
             Convolution(take, f"{name}.{len(layers)}.conv", channels, 2 * channels, 2 * stride, stride=stride)

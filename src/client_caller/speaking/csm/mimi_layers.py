@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from client_caller.speaking.csm.config import MimiConfig
 from client_caller.speaking.csm.taking import Take
 
 
@@ -128,12 +129,10 @@ class TransposedConvolution:
 
 
 class Residual:
-    """Two convolutions beside a straight way through. compress: by how much the first narrows."""
+    """Two convolutions beside a straight way through. repeat: which of those that follow on each other it is."""
 
-    def __init__(
-        self, take: Take, name: str, width: int, compress: int, kernel: int, *, dilation: int, slots: int = 0
-    ) -> None:
-        inner = width // compress
+    def __init__(self, config: MimiConfig, take: Take, name: str, width: int, repeat: int, *, slots: int = 0) -> None:
+        inner, kernel, dilation = width // config.compress, config.residual_kernel, config.dilation**repeat
         self._narrow = Convolution(take, f"{name}.block.1.conv", width, inner, kernel, dilation=dilation, slots=slots)
         self._widen = Convolution(take, f"{name}.block.3.conv", inner, width, 1, slots=slots)
 

@@ -73,6 +73,7 @@ class Story:
 
         words: none when nothing is to be said yet;  frames: for which there must be room behind them.
         """
+        self._gone &= {turn.name for turn in turns}
         room = self._positions - 1 - frames - len(words) - len(self._prompt)
         told = [(turn.name, self._told(turn)) for turn in turns if turn.name not in self._gone]
         if sum(len(rows) for _, rows in told) > room:
