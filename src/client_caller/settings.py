@@ -196,6 +196,27 @@ class RecordSettings(BaseModel):
     carrier: bool = Field(False, description="have the carrier record, too, from when the call may be recorded")
 
 
+class FleetSettings(BaseModel):
+    """Several gateways that share calls, through one ledger in PostgreSQL."""
+
+    model_config = _FROZEN
+    address: str = Field(
+        "", description="http address at which the other gateways reach this one; empty: this is the only one"
+    )
+    name: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="this gateway's own name; empty: host and port of its address"
+    )
+    stream_url: str = Field(
+        "",
+        description="https address at which the carrier opens this gateway's media streams; empty: the public address",
+    )
+    key: SecretStr = Field(SecretStr(""), description="what the gateways show each other; the same for all")
+    gone_after_s: float = Field(3.0, ge=1, description="seconds without a word after which a gateway counts as gone")
+    journal_kept_s: float = Field(
+        7_200.0, gt=0, description="seconds for which the database keeps what a call wrote down"
+    )
+
+
 class BoxSettings(BaseModel):
     """One machine that carries all models: what `up` starts on it, and what the machine must have."""
 
@@ -241,6 +262,7 @@ class Settings(BaseSettings):
     outbound: OutboundSettings = OutboundSettings()
     ledger: LedgerSettings = LedgerSettings()
     box: BoxSettings = BoxSettings()
+    fleet: FleetSettings = FleetSettings()
     api_key: SecretStr = Field(
         SecretStr(""),
         description="what users of the API must present; empty: one is made and kept in runs/api.key",

@@ -5,13 +5,28 @@ Rule: whoever changes a table adds a step to migrations/versions; tests/ledger/t
 
 What is told is appended and never changed: `entries`, `do_not_call`, `consents`, `revocations`. A fact's `id` is made
 of the fact itself, so that to write it twice does no harm. A row of `calls` is what the entries of a call come to, one
-of `summaries` what they say of its words.
+of `summaries` what they say of its words. `gateways`, `holders`, `duties` and `journals` are of the moment: what
+several gateways must know of each other to share calls; nothing in them is kept for ever.
 Instants are kept in UTC; SQLite stores them without saying so.
 """
 
 from typing import Final
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, ForeignKey, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 
 NAMING: Final = {
     "pk": "pk_%(table_name)s",
@@ -174,3 +189,51 @@ one_open_order: Final = Index(
     postgresql_where=text(OPEN_ORDER),
 )
 """No contact is called twice at once, however many processes try."""
+
+gateways: Final = Table(
+    "gateways",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("boot"),
+    _text("address"),
+    _text("state"),
+    Column("running", Integer, nullable=False),
+    Column("room", Integer, nullable=False),
+    Column("answer_p95_s", Float),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+)
+"""The processes that hold calls. boot: another each time one starts;  address: where the others reach it;  room: for
+how many more calls;  seen_at: when it last said so, by the database's clock."""
+
+holders: Final = Table(
+    "holders",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    _text("gateway"),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Index(None, "since"),
+)
+"""Which gateway holds a call."""
+
+duties: Final = Table(
+    "duties",
+    metadata,
+    Column("duty", Text, primary_key=True),
+    _text("gateway"),
+    _text("boot"),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+"""What one gateway does for all, as long as it says so in time."""
+
+journals: Final = Table(
+    "journals",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("lines", LargeBinary, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index(None, "at"),
+)
+"""Copies of flight records, some lines in each row. epoch: grows each time a call goes on, so that what a gateway
+writes that lost it is told from what counts;  first: how many lines of the epoch came before."""
