@@ -196,6 +196,28 @@ class RecordSettings(BaseModel):
     carrier: bool = Field(False, description="have the carrier record, too, from when the call may be recorded")
 
 
+class LogSettings(BaseModel):
+    """What is written to standard error."""
+
+    model_config = _FROZEN
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is written down")
+    form: Literal["text", "json"] = Field("text", description="how a line is written: for people, or a JSON object")
+
+
+class TraceSettings(BaseModel):
+    """OpenTelemetry: how each turn of a call went, told to a collector."""
+
+    model_config = _FROZEN
+    endpoint: str = Field(
+        "", pattern="^(https?://.+)?$", description="a collector that takes OTLP over HTTP, e.g. http://127.0.0.1:4318"
+    )
+    headers: SecretStr = Field(
+        SecretStr(""), description="headers for it, e.g. a key: name=value, several parted by commas"
+    )
+    share: float = Field(1.0, gt=0, le=1, description="share of the calls that are traced, whole or not at all")
+    service: str = Field("client-caller", min_length=1, description="how this service is called there")
+
+
 class FleetSettings(BaseModel):
     """Several gateways that share calls, through one ledger in PostgreSQL."""
 
@@ -204,7 +226,7 @@ class FleetSettings(BaseModel):
         "", description="http address at which the other gateways reach this one; empty: this is the only one"
     )
     name: str = Field(
-        "", pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="this gateway's own name; empty: host and port of its address"
+        "", pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="this gateway's own; empty: host and port of its address"
     )
     stream_url: str = Field(
         "",
@@ -233,6 +255,12 @@ class BoxSettings(BaseModel):
     )
     weights: Path = Field(Path("weights"), description="folder of the weights of large models, one per repository")
     logs: Path = Field(Path("runs/logs"), description="folder for what vLLM and csm have to say")
+    mps: Literal["auto", "always", "never"] = Field(
+        "auto", description="whether vLLM and csm share the card by NVIDIA's MPS: where it works, or else do not start"
+    )
+    mps_vllm_percent: int = Field(
+        80, ge=10, le=100, description="under MPS, the share of the card's processors that vLLM may use at once, in %"
+    )
     card_gib: float = Field(79.1, gt=0, description="GiB of the card's memory that the plan is made for")
     compute: float = Field(8.0, gt=0, description="compute capability that the card must have")
     driver: int = Field(525, ge=1, description="major version that the card's driver must have")
@@ -263,6 +291,8 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     box: BoxSettings = BoxSettings()
     fleet: FleetSettings = FleetSettings()
+    log: LogSettings = LogSettings()
+    traces: TraceSettings = TraceSettings()
     api_key: SecretStr = Field(
         SecretStr(""),
         description="what users of the API must present; empty: one is made and kept in runs/api.key",
@@ -322,11 +352,16 @@ def load_settings(profile: str = "") -> Settings:
     profile: as of `profile_file`; empty: the one that CLIENT_CALLER_PROFILE names, if any.
     Raises ConfigError that names the variable, what it holds and what is allowed.
     """
-    profile = profile or os.environ.get(PROFILE, "")
     try:
-        return Settings(_env_file=(profile_file(profile), ".env")) if profile else Settings()
+        return Settings(_env_file=settings_files(profile))
     except ValidationError as wrong:
         raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from wrong
+
+
+def settings_files(profile: str = "") -> tuple[Path, ...]:
+    """The files in which settings may stand, the one that is believed most last; they need not be there."""
+    profile = profile or os.environ.get(PROFILE, "")
+    return (*((profile_file(profile),) if profile else ()), Path(".env"))
 
 
 def profile_file(profile: str) -> Path:

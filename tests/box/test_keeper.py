@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,55 @@ signal.pause()
     assert told == ["died", "is not back", "is not back"]
     assert [record.why.count("no card") for record in caplog.records if record.message == "is not back"] == [1, 1]
     assert len(path.read_text().splitlines()) == 4
+
+
+def test_one_that_hangs_is_killed_with_all_it_started_and_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not hear SIGTERM; what it holds is let go first. The watch itself is on virtual time in test_watch.py."""
+    monkeypatch.setattr("client_caller.box.watch.EVERY_S", 0.0)
+    path = tmp_path / "processes"
+    script = f"""
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+if child:
+    with open({str(path)!r}, "a") as file:
+        file.write(f"{{os.getpid()}}\\n{{child}}\\n")
+while True:
+    signal.pause()
+"""
+    let_go: list[tuple[int, bool]] = []
+
+    async def story() -> None:
+        wanted = 2
+
+        async def warm_up() -> str:
+            return "" if lines_of(path) == wanted else "not yet"
+
+        async def alive() -> str:
+            return "no token" if lines_of(path) == 2 else ""
+
+        async def note(group: int) -> None:
+            let_go.append((group, is_alive(group)))
+
+        hung = replace(service(tmp_path, script, warm_up, grace_s=60.0), alive=alive, let_go=note)
+        keeper = Keeper(hung)
+        await keeper.start()
+        wanted = 4
+        keeping = asyncio.create_task(keeper.keep())
+        await until(lambda: lines_of(path) == 4)
+        parent, child = map(int, path.read_text().split()[:2])
+        assert let_go[0] == (parent, True)
+        assert not is_alive(parent)
+        await until(lambda: not is_alive(child))
+        keeping.cancel()
+        os.killpg(int(path.read_text().split()[2]), signal.SIGKILL)
+        await keeper.stop()
+
+    asyncio.run(story())
+    told = [(record.message, getattr(record, "why", "")) for record in caplog.records if record.levelname == "ERROR"]
+    assert told[:2] == [("hangs", "no token"), ("died", "")]
 
 
 def test_what_does_not_end_when_told_to_is_killed_and_so_is_what_it_left_behind(tmp_path: Path) -> None:

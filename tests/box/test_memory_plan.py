@@ -24,8 +24,8 @@ def test_on_its_card_it_fits() -> None:
 
 def test_a_card_of_40_gb_is_refused_with_the_sum_of_vllms_share() -> None:
     assert misfit(on_card(39.4), 16, 39.4) == (
-        "vLLM's share of 31.5 GiB is too small: weights 16.0 + 16 calls' histories 18.1 + CUDA and graphs 3.0 = "
-        "37.1 GiB"
+        "vLLM's share of 31.5 GiB is too small: weights 16.0 + 16 calls' histories 17.9 + CUDA and graphs 3.0 = "
+        "36.9 GiB"
     )
 
 

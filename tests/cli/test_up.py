@@ -34,6 +34,7 @@ def stop(*_):
     asked.append(1)
     tell("asked to stop")
 signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGHUP, lambda *_: tell("told to read anew"))
 if os.path.exists(f"{told}.{name}.breaks"):
     print("no kernel image is available")
     sys.exit(3)
@@ -148,6 +149,16 @@ def test_an_engine_that_dies_is_back_and_the_server_has_not_noticed(name: str, t
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait() == 0
         assert running.left_over() == []
+
+
+def test_the_server_is_told_to_read_its_configuration_anew_and_no_engine_is(tmp_path: Path) -> None:
+    with box(tmp_path) as running:
+        running.wait_for("ready for calls")
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for("serve told to read anew")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait() == 0
+        assert [event for event in running.events() if "anew" in event] == ["serve told to read anew"]
 
 
 def test_an_engine_that_breaks_at_the_start_is_named_with_its_last_line_and_the_others_are_stopped(

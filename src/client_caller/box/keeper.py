@@ -1,4 +1,4 @@
-"""One of the box's processes: started, waited for until it answers, started again when it dies, stopped without rest.
+"""One of the box's processes: started, waited for until it answers, started again when it dies or hangs, stopped whole.
 
 In:   a `Service`: its command, and how to ask whether it is warm.     Out: a process that answers, or `ServiceFailed`.
 Rule: it starts no task and reads no setting; who keeps several of these decides in which order (cli/up.py).
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from client_caller.box.watch import until_over
 from client_caller.errors import ClientCallerError
 
 log = logging.getLogger("client_caller.box")
@@ -41,7 +42,9 @@ class Service:
 
     environment: all of it;  log: a file for what it says, None for our own output;
     warm_up: asks it for something like what it is for; empty when it has answered, else why not. It must not last long;
-    ready_within_s: seconds it may take until then;  grace_s: seconds it has to end when told to, None for all it wants.
+    ready_within_s: seconds it may take until then;  grace_s: seconds it has to end when told to, None for all it wants;
+    alive: its signs of life once it is warm, as for `until_over`; None: that it runs is enough;
+    let_go: called before its group (the id) is killed: frees what outlives a process, and must neither last nor raise.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Service:
     warm_up: Callable[[], Awaitable[str]]
     ready_within_s: float
     grace_s: float | None
+    alive: Callable[[], Awaitable[str]] | None = None
+    let_go: Callable[[int], Awaitable[None]] | None = None
 
 
 class Keeper:
@@ -79,11 +84,10 @@ class Keeper:
             await self._ends_within(_LOOK_EVERY_S)
 
     async def keep(self) -> None:
-        """Start it again whenever it has died, without end."""
+        """Start it again whenever it has died or hangs, without end."""
         in_vain = 0
         while True:
-            status = await self.ended()
-            log.error("died", extra={"service": self.service.name, "status": status, "last_line": self._last_line()})
+            await self._lost()
             while True:
                 await self.stop()  # what it left behind would hold its port and the card's memory
                 await asyncio.sleep(min(_LONGEST_PAUSE_S, self._first_pause_s * 2.0**in_vain) if in_vain else 0)
@@ -96,6 +100,15 @@ class Keeper:
                     in_vain = 0
                     break
 
+    async def _lost(self) -> None:
+        """Until it has died; one that hangs is killed first, for it would not hear SIGTERM."""
+        name = self.service.name
+        if self.service.alive and (why := await until_over(self.service.alive, self._ends_within)):
+            log.error("hangs", extra={"service": name, "why": why, "last_line": self._last_line()})
+            await self._kill()
+        status = await self.ended()
+        log.error("died", extra={"service": name, "status": status, "last_line": self._last_line()})
+
     async def ended(self) -> int:
         """Its exit status, once it has one; 0 where it was never started."""
         return await self._process.wait() if self._process else 0
@@ -105,11 +118,16 @@ class Keeper:
         if self._process and self._process.returncode is None:
             self._process.terminate()
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self._process and self._process.returncode is None:
+            self._process.send_signal(number)
+
     async def stop(self) -> None:
         """End it: by SIGTERM, by SIGKILL after the grace it has, and all that it left behind in any case."""
         if self._process is None:
             return
-        process, self._process = self._process, None
+        process = self._process
         if process.returncode is None:
             log.info("stopping", extra={"service": self.service.name})
             with suppress(ProcessLookupError):
@@ -120,9 +138,21 @@ class Keeper:
         except TimeoutError:
             log.warning("killed, for it did not end", extra={"service": self.service.name})
         finally:
-            with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of the dead
-                os.killpg(process.pid, signal.SIGKILL)
+            await self._kill()
+        self._process = None
         await process.wait()
+
+    async def _kill(self) -> None:
+        """It, and all that it has started."""
+        if self._process is None:
+            return
+        group = self._process.pid
+        try:
+            if self.service.let_go:
+                await self.service.let_go(group)
+        finally:
+            with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of the dead
+                os.killpg(group, signal.SIGKILL)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         said = self._open_log()
@@ -156,10 +186,12 @@ class Keeper:
                 f"{self.service.log} (CLIENT_CALLER_BOX__LOGS) cannot be written ({refused.strerror})"
             ) from refused
 
-    async def _ends_within(self, seconds: float) -> None:
+    async def _ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, after so many seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.ended()
+        return self._process is None or self._process.returncode is not None
 
     async def _failed(self, what: str) -> ServiceFailed:
         await self.stop()

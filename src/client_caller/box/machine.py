@@ -6,6 +6,7 @@ Rule: a container may have less than its machine, and only its control group say
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -41,14 +42,17 @@ def _left_in_group(group: Path) -> int | None:
         return None
 
 
-def card_memory_gb_s(python: str = sys.executable) -> float | None:
+def card_memory_gb_s(python: str = sys.executable, environment: Mapping[str, str] | None = None) -> float | None:
     """GB a second that the card copies within its memory; None where torch or a card for it is missing.
 
-    It is measured in a process of its own, so that none of the card's memory is taken when vLLM starts.
+    It is measured in a process of its own, with this environment or ours, so that none of the card's memory is taken
+    when vLLM starts.
     """
     command = [python, "-m", "client_caller.speaking.csm.bandwidth"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_MEASURED_WITHIN_S, check=False)
+        answer = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_MEASURED_WITHIN_S, check=False
+        )
         return float(answer.stdout) if answer.returncode == 0 else None
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None

@@ -12,6 +12,7 @@ from client_caller.cli.preflight import Profile
 
 if TYPE_CHECKING:
     from client_caller.box.keeper import Keeper
+    from client_caller.box.plan import BoxPlan
 
 log = logging.getLogger("client_caller.box")
 
@@ -21,9 +22,7 @@ def up(
     check: Annotated[bool, typer.Option("--preflight/--no-preflight", help="Check the machine first.")] = True,
 ) -> None:
     """Start vLLM, csm and the server, each when the one before is warm; start again what dies; drain at SIGTERM."""
-    from client_caller.box.keeper import Keeper
     from client_caller.box.plan import plan_of
-    from client_caller.box.services import engines_of, server_of
     from client_caller.cli.doctor import show
     from client_caller.cli.preflight_checks import every_check
     from client_caller.logs import set_up_logging
@@ -32,24 +31,45 @@ def up(
     plan = plan_of(load_settings(profile))
     if check and not show(list(every_check(plan))):
         raise typer.Exit(1)
-    set_up_logging()
-    engines = [Keeper(service) for service in engines_of(plan, profile)]
-    server = Keeper(server_of(plan, profile))
-    raise typer.Exit(asyncio.run(keep_box(engines, server, plan.public_url)))
+    set_up_logging(plan.settings.log)
+    raise typer.Exit(asyncio.run(_run(plan, profile)))
+
+
+async def _run(plan: "BoxPlan", profile: str) -> int:
+    """Everything, on a card that is shared as well as it can be; see `keep_box`."""
+    from client_caller.box.keeper import Keeper
+    from client_caller.box.mps import shared_card
+    from client_caller.box.services import engines_of, server_of
+
+    mps = await shared_card(plan.settings.box)
+    try:
+        engines = [Keeper(service) for service in engines_of(plan, profile, mps)]
+        return await keep_box(engines, Keeper(server_of(plan, profile)), plan.public_url)
+    finally:
+        if mps:
+            await mps.stop()
 
 
 async def keep_box(engines: Sequence["Keeper"], server: "Keeper", public_url: str = "") -> int:
     """Start all, engines in their order and the server last; keep the engines while the server lives.
 
-    SIGTERM and SIGINT are passed on to the server, every time: the first drains it. When it has ended, the engines are
-    stopped, last started first. Gives the server's exit status; raises ServiceFailed for what does not start.
+    SIGTERM and SIGINT are passed on to the server, every time: the first drains it; and SIGHUP, once it is ready. When
+    it has ended, the engines are stopped, last started first. Gives the server's exit status; raises ServiceFailed for
+    what does not start.
     """
-    told_to_stop = asyncio.Event()
+    from client_caller.sighup import on_sighup
+
+    told_to_stop, is_ready = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
         told_to_stop.set()
         server.terminate()
 
+    def have_reread() -> None:
+        if is_ready.is_set():
+            server.tell(signal.SIGHUP)
+
+    on_sighup(have_reread, stop)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
@@ -62,6 +82,7 @@ async def keep_box(engines: Sequence["Keeper"], server: "Keeper", public_url: st
                 return 0
             if keeper is not server:
                 keeping.append(asyncio.create_task(keeper.keep(), name=f"{keeper.service.name} keeper"))
+        is_ready.set()
         log.info("ready for calls", extra={"reached_at": public_url or "(no public address)"})
         status = await server.ended()
         return 0 if told_to_stop.is_set() and status == -signal.SIGTERM else _as_exit_status(status)

@@ -95,7 +95,8 @@ class _CpuRunner:
 class GpuLane:
     """A GPU. To be made after the model's tensors are there.
 
-    stream: of a higher priority than others of this process; what other processes do on the GPU is not bound by it;
+    stream: of a higher priority than others of this process; other processes are not bound by it, but by MPS where they
+    share the GPU through it (box/mps.py);
     pool: the memory of all graphs. They may share it, because each one's outputs are fetched before another runs.
     """
 
