@@ -1,6 +1,6 @@
 """The server that the benchmark of the line calls: the whole of it, but for its engines, which are fakes.
 
-    python wire_server.py [--silero]                  the supervisor; settings come from the environment
+    python wire_server.py [--silero] [--port N]       the supervisor; settings come from the environment
     python wire_server.py [--silero] --listen-fd N    the serving process, as the supervisor starts it
 
 Supervisor, web server, webhooks, media sockets, calls, records and ledger are those of `client-caller serve`. The ears
@@ -14,10 +14,13 @@ from itertools import repeat
 from typing import Final
 
 from client_caller.agent import Agent, AgentLimits
+from client_caller.app import check_carrier, web_app
 from client_caller.engines import Engines
+from client_caller.fleet.fleet import Fleet
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
 from client_caller.hearing.silero import SileroModel
 from client_caller.house import House
+from client_caller.joining import joined
 from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
 from client_caller.logs import set_up_logging
@@ -57,14 +60,20 @@ async def serve(descriptor: int) -> None:
     """Answer calls until told to stop."""
     with inherited(descriptor) as listener:
         here = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings = load_settings().model_copy(update={"public_url": here})
+        settings = load_settings().model_copy(update={"public_url": load_settings().public_url or here})
         ledger = open_ledger(settings.ledger.url.get_secret_value())
         try:
             store = ModelStore(settings.models)
             silero = SileroModel(store.path("silero_vad.onnx")) if "--silero" in sys.argv else None
             house = House(settings, AGENT, engines(silero), ledger.note)
             print(f"{AGENT.name} answers calls at {here}", flush=True)
-            await answer_calls(house, listener, lifeline=0)
+            if not settings.fleet.address:
+                await answer_calls(house, listener, lifeline=0)
+                return
+            fleet = Fleet(settings.fleet, ledger, house)
+            check = check_carrier(settings, insecure=False)
+            async with joined(web_app(house), fleet, ledger, house, None, check) as front:
+                await answer_calls(house, listener, lifeline=0, app=front)
         finally:
             await ledger.close()
 
@@ -74,7 +83,8 @@ def main() -> None:
     if "--listen-fd" in sys.argv:
         asyncio.run(serve(int(sys.argv[sys.argv.index("--listen-fd") + 1])))
         return
-    with listening("127.0.0.1", 0) as listener:
+    port = int(sys.argv[sys.argv.index("--port") + 1]) if "--port" in sys.argv else 0
+    with listening("127.0.0.1", port) as listener:
         sys.exit(supervise([sys.executable, *sys.argv], listener))
 
 

@@ -79,7 +79,12 @@ class Operator:
     """One process that places calls, and the world around it."""
 
     def __init__(
-        self, folder: Path, carrier: CarrierInMemory | None = None, law: Law | None = None, **outbound: Any
+        self,
+        folder: Path,
+        carrier: CarrierInMemory | None = None,
+        law: Law | None = None,
+        on_duty: Callable[[], bool] = lambda: True,
+        **outbound: Any,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._began_at = self.loop.time()
@@ -99,7 +104,7 @@ class Operator:
             self.now,
         )
         self.told: list[tuple[str, object]] = []
-        self.office = Office(self.dialler, OURS, self.tell, "appointment_reminder", self.carrier)
+        self.office = Office(self.dialler, OURS, self.tell, "appointment_reminder", self.carrier, on_duty)
         self.working: asyncio.Task[None] | None = None
 
     def tell(self, call_id: str, news: object) -> bool:

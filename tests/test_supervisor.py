@@ -1,6 +1,8 @@
 """The supervisor: starts what died, gives up on what cannot live, and passes signals on."""
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +64,54 @@ sys.exit(7)
 
 def test_who_is_stopped_before_it_can_listen_to_signals_has_ended_in_order(tmp_path: Path) -> None:
     assert supervised(tmp_path, "os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)") == (0, 1)
+
+
+def test_a_hang_up_signal_is_passed_on_and_waits_for_a_process_that_is_not_ready(tmp_path: Path) -> None:
+    script = """
+heard = []
+os.kill(os.getppid(), signal.SIGHUP)
+os.kill(os.getpid(), signal.SIGHUP)  # it would die of it, were it not held back
+signal.signal(signal.SIGHUP, lambda *_: heard.append(1))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+assert heard
+os.kill(os.getppid(), signal.SIGHUP)
+while len(heard) < 2:
+    time.sleep(0.01)
+"""
+    assert supervised(tmp_path, script) == (0, 1)
+
+
+def test_a_terminal_that_is_gone_stops_it_and_one_that_is_not_has_it_read_anew() -> None:
+    for is_gone in (False, True):
+        parent, terminal = os.openpty()
+        with subprocess.Popen([sys.executable, "-c", HANGS_UP], stdin=terminal, stdout=subprocess.PIPE) as process:
+            os.close(terminal)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            if is_gone:
+                os.close(parent)
+            process.send_signal(signal.SIGHUP)
+            assert process.stdout.readline() == (b"stop\n" if is_gone else b"read anew\n")
+        if not is_gone:
+            os.close(parent)
+
+
+HANGS_UP = """
+import asyncio
+from functools import partial
+from client_caller.sighup import on_sighup
+
+async def main():
+    done = asyncio.Event()
+    def tell(what):
+        print(what, flush=True)
+        done.set()
+    on_sighup(partial(tell, "read anew"), partial(tell, "stop"))
+    print("ready", flush=True)
+    await done.wait()
+
+asyncio.run(main())
+"""
 
 
 def test_who_is_killed_while_it_is_stopped_is_told_by_its_signal(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from client_caller.line.telnyx import telnyx_router, telnyx_signature
 from client_caller.line.telnyx_control import TelnyxControl
 from client_caller.line.twilio import signature_check, twilio_router
 from client_caller.line.twilio_control import TwilioControl
+from client_caller.line.twilio_signature import SignatureCheck
 from client_caller.metering import Meter
 from client_caller.mind import offers_of, once_greeted, prompt_of
 from client_caller.models.catalogue import EMBEDDED
@@ -271,12 +272,14 @@ async def furnished(house: House, is_open: Callable[[], None], is_closed: Callab
             await furnishing
 
 
-def check_carrier(settings: Settings, *, insecure: bool) -> None:
-    """Raises ConfigError when a setting that the carriers need is missing; to be known before models are loaded."""
-    if _has_twilio(settings):
-        signature_check(settings, insecure)
+def check_carrier(settings: Settings, *, insecure: bool) -> SignatureCheck | None:
+    """How Twilio's requests are checked, None: not at all; to be known before models are loaded.
+
+    Raises ConfigError when a setting that the carriers need is missing.
+    """
     if settings.telnyx_api_key:
         telnyx_signature(settings, lambda: 0.0, insecure=insecure)
+    return signature_check(settings, insecure) if _has_twilio(settings) else None
 
 
 def _has_twilio(settings: Settings) -> bool:
@@ -316,34 +319,36 @@ async def summing_up(house: House, ledger: Ledger) -> AsyncIterator[None]:
         now=house.now,
     )
     house.on_over = afterwords.over
-    async with _working(afterwords.run(), "afterwords"):
+    async with working(afterwords.run(), "afterwords"):
         yield
 
 
 @asynccontextmanager
 async def metered(meter: Meter, house: House, ledger: Ledger) -> AsyncIterator[None]:
     """Have this house, and the loop it runs in, measured while the block runs."""
-    async with _working(meter.lag.watch(), "meter of the loop"):
+    async with working(meter.lag.watch(), "meter of the loop"):
         with meter.watching(house, ledger):
             yield
 
 
 @asynccontextmanager
-async def _working(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+async def working(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
     """Do this beside the block. That it fails is a bug, which is told at once and touches nothing else."""
-    working = asyncio.create_task(work, name=name)
-    working.add_done_callback(_mourn)
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_mourn)
     try:
         yield
     finally:
-        working.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await working
+            await task
 
 
 @asynccontextmanager
-async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> AsyncIterator[Office | None]:
-    """The office at work while the block runs; None without a carrier.
+async def staffed(
+    house: House, ledger: Ledger, carrier: Carrier | None, on_duty: Callable[[], bool] = lambda: True
+) -> AsyncIterator[Office | None]:
+    """The office at work while the block runs, when it is on duty; None without a carrier.
 
     Raises ConfigError for settings that are there and wrong.
     """
@@ -358,8 +363,9 @@ async def staffed(house: House, ledger: Ledger, carrier: Carrier | None) -> Asyn
         return
     shelf = AgentShelf(house.settings.agent.parent)
     dialler = Dialler(outbound, ledger, carrier, carrier, law_of(outbound), shelf, house.has_room, house.now)
-    house.orders = office = Office(dialler, outbound.from_number, house.tell, house.settings.agent.stem, carrier)
-    async with _working(office.run(), "office"):
+    stem = house.settings.agent.stem
+    house.orders = office = Office(dialler, outbound.from_number, house.tell, stem, carrier, on_duty)
+    async with working(office.run(), "office"):
         yield office
 
 

@@ -7,7 +7,7 @@ Rule: knows no model and no carrier. A call that fails touches no other; one who
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from client_caller.conversation.machine import Conversation
 from client_caller.conversation.transitions import Phase
 from client_caller.engines import Engines
 from client_caller.errors import ConfigError
+from client_caller.fleet.gateways import State
 from client_caller.ledger.entries import CallNoted, CallReached
 from client_caller.line.protocol import (
     OVER,
@@ -36,6 +37,7 @@ from client_caller.line.protocol import (
     RecordingKept,
     StateReached,
 )
+from client_caller.logs import about_call
 from client_caller.manner import manner_of
 from client_caller.mind import Brief
 from client_caller.records.flight import FlightRecord, Header
@@ -58,6 +60,14 @@ _LINGER_S: Final = 1.0
 
 _AWAY: Final = 1_000
 """Calls without a line whose end is waited for; of more, the oldest is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """A call without a line. agent: who has spoken in it;  keep_outcome: to be called if it does not come back."""
+
+    agent: Agent
+    keep_outcome: Callable[[], None]
 
 
 class Orders(Protocol):
@@ -87,7 +97,8 @@ class House:
 
     keep: the ledger's;  orders: None when we place no calls;  now: the wall clock, UTC;  toolkit: makes the tools.
     on_over: told of every call that is over, with its agent and the folder of its record;
-    on_record: given the record of every call that begins or goes on, to follow it.
+    followers: given the record of every call that begins or goes on, to follow it;
+    on_change: told when `state` is another.
     Raises ConfigError when the agent's tools cannot be had.
     """
 
@@ -107,14 +118,15 @@ class House:
         self.orders = orders
         self.now = now
         self.on_over: Callable[[str, Agent, Path], None] = lambda call_id, agent, folder: None
-        self.on_record: Callable[[FlightRecord], None] = lambda record: None
+        self.followers: list[Callable[[FlightRecord], None]] = []
+        self.on_change: Callable[[], None] = lambda: None
         self._toolkit = toolkit or Toolkit(settings.tool_secrets, settings.thinking)
         self._toolkit.offers(self._answering, now())  # what is wrong with them is known before the first call
         self._keep = keep
         self._engines = engines
         self._lines: dict[str, Line] = {}  # of running calls, by call
         self._calls: dict[str, Call] = {}
-        self._away: dict[str, Callable[[], None]] = {}  # calls that have no line and may come back: what to do if not
+        self._away: dict[str, _Away] = {}  # calls that have no line and may come back
         self._over: set[str] = set()  # calls that the carrier knows to be over, and we not yet
         self._when_empty: Callable[[], None] | None = None  # set while no new call is taken
         self._is_leaving = False
@@ -141,9 +153,23 @@ class House:
         return self._engines.language_model if self._engines else None
 
     @property
+    def state(self) -> State:
+        """What is done with calls."""
+        if self._is_leaving:
+            return "leaving"
+        if self._when_empty is not None:
+            return "retiring"
+        return "loading" if self._engines is None else "open"
+
+    @property
     def running(self) -> int:
         """How many calls run."""
         return len(self._lines)
+
+    @property
+    def room(self) -> int:
+        """For how many more calls there is room."""
+        return self.settings.server.calls_at_once - self.running if self.has_room() else 0
 
     def is_idle(self) -> bool:
         """Whether no call runs."""
@@ -178,9 +204,20 @@ class House:
             call.tell(news)
         return call is not None
 
+    async def rehearse(self, agent: Agent) -> None:
+        """Have this agent's voice and phrases made, so that its first caller need not wait. Raises ConfigError."""
+        if self._engines:
+            await self._engines.speaking_as(answering(agent))
+
+    def adopt(self, settings: Settings, agent: Agent, toolkit: Toolkit) -> None:
+        """Hold calls that begin from now on by these. Running ones keep what they have, lost lines or not."""
+        self.settings, self.agent, self._answering, self._toolkit = settings, agent, answering(agent), toolkit
+        self.on_change()
+
     def open(self, engines: Engines) -> None:
         """Take lines from now on."""
         self._engines = engines
+        self.on_change()
 
     def retire(self, when_empty: Callable[[], None]) -> None:
         """Take no new call, let those that run end, and then call `when_empty`.
@@ -192,6 +229,7 @@ class House:
             self._hand_over()
             return
         self._when_empty = when_empty
+        self.on_change()
         log.info("no new call is taken", extra={"running": len(self._lines)})
         if self._lines:
             asyncio.get_running_loop().call_later(self.settings.server.drain_s, self._hand_over)
@@ -200,6 +238,7 @@ class House:
 
     def _hand_over(self) -> None:
         self._is_leaving = True
+        self.on_change()
         for call_id, line in self._lines.items():
             log.info("a call is handed over", extra={"call": call_id})
             line.break_off()
@@ -214,9 +253,10 @@ class House:
     async def answer(self, line: Line) -> None:
         """Hold one call to its end, or to that of its line. Whatever goes wrong in it touches no other call."""
         self._lines[line.call_id] = line
-        self._away.pop(line.call_id, None)
+        away = self._away.pop(line.call_id, None)
         try:
-            await self._hold(line)
+            with about_call(line.call_id):
+                await self._hold(line, away.agent if away else None)
         except Exception:
             log.exception("a call failed", extra={"call": line.call_id})
         finally:
@@ -238,7 +278,8 @@ class House:
         lost_at = journal.lost_at[:-1] if journal.is_lost else journal.lost_at  # the last loss is the one of now
         return Past(journal.is_over, tuple(ended_s_ago + journal.ends_at - at for at in lost_at))
 
-    async def _hold(self, line: Line) -> None:
+    async def _hold(self, line: Line, agent: Agent | None) -> None:
+        """agent: who has spoken in this call, if it has had a line here."""
         now, records = self.now(), self.settings.records
         resumed = await resume_call(records.folder, line.call_id, now, audio=records.audio)
         if resumed is None:
@@ -250,11 +291,11 @@ class House:
             resumed.recording.close(resumed.since)
             await line.hang_up()
             book, folder = self._book_of(line, resumed.noted), resumed.record.folder
-            self._keep_outcome(line, book, self._agent_of(line), folder, resumed.ended)
+            self._keep_outcome(line, book, agent or self._agent_of(line), folder, resumed.ended)
         else:
             log.info("a call goes on", extra={"call": line.call_id, "at_s": round(resumed.since, 1)})
             book = self._book_of(line, resumed.noted)
-            brief = self._brief(self._agent_of(line), book, resumed.told)
+            brief = self._brief(agent or self._agent_of(line), book, resumed.told)
             old = resumed.conversation, resumed.record, resumed.recording
             await self._run(line, brief, book, *old, resumed.since)
 
@@ -303,16 +344,17 @@ class House:
     ) -> None:
         assert self._engines is not None  # otherwise no line is taken
         engines = await self._engines.speaking_as(brief.agent)
-        self.on_record(record)
+        for follow in self.followers:
+            follow(record)
         call = Call(line, engines, heart, brief, self.settings, record, recording, since, book.note)
         self._calls[line.call_id] = call
         try:
             await call.run()
         finally:
             del self._calls[line.call_id]
-            self._conclude(line, call, partial(self._keep_outcome, line, book, brief.agent, record.folder))
+            self._conclude(line, call, brief.agent, partial(self._keep_outcome, line, book, brief.agent, record.folder))
 
-    def _conclude(self, line: Line, call: Call, keep_outcome: Callable[[str], None]) -> None:
+    def _conclude(self, line: Line, call: Call, agent: Agent, keep_outcome: Callable[[str], None]) -> None:
         """Keep how the call went; if it may go on on another line, once it is known that it does not."""
         if call.ended is not None:
             keep_outcome(call.ended)
@@ -320,7 +362,7 @@ class House:
         if len(self._away) == _AWAY:
             del self._away[next(iter(self._away))]
         reason = TRANSFERRED if isinstance(call.errand, Transfer) else LOST
-        self._away[line.call_id] = partial(keep_outcome, reason)
+        self._away[line.call_id] = _Away(agent, partial(keep_outcome, reason))
         if line.call_id in self._over:
             self._give_up(line.call_id)
 
@@ -334,5 +376,5 @@ class House:
         """The carrier says that this call is over: it does not come back."""
         if call_id in self._lines:
             self._over.add(call_id)
-        if keep := self._away.pop(call_id, None):
-            keep()
+        if away := self._away.pop(call_id, None):
+            away.keep_outcome()

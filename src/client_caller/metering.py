@@ -112,12 +112,13 @@ class Meter:
     def watching(self, house: House, ledger: Ledger | None = None) -> Iterator[None]:
         """Around the house's life: follow its calls, hear the log, tell how house and ledger stand."""
         standing, log = Standing(house, ledger), logging.getLogger("client_caller")
-        house.on_record = self.follow
+        house.followers.append(self.follow)
         self.registry.register(standing)
         log.addHandler(self._ear)
         try:
             yield
         finally:
+            house.followers.remove(self.follow)
             log.removeHandler(self._ear)
             self.registry.unregister(standing)
 

@@ -61,11 +61,18 @@ class Office:
     """What an operator may ask for.
 
     from_number: the number we call from, empty if we call nobody;  tell: the house's;  answering: the name of the agent
-    that answers, and calls back;  steers: has the carrier record calls.
+    that answers, and calls back;  steers: has the carrier record calls;  on_duty: whether it is this process that
+    places calls, where several share a ledger.
     """
 
     def __init__(
-        self, dialler: Dialler, from_number: str, tell: Tell, answering: str, steers: Steers | None = None
+        self,
+        dialler: Dialler,
+        from_number: str,
+        tell: Tell,
+        answering: str,
+        steers: Steers | None = None,
+        on_duty: Callable[[], bool] = lambda: True,
     ) -> None:
         self._dialler = dialler
         self._steers = steers
@@ -75,6 +82,8 @@ class Office:
         self._from = from_number
         self._tell = tell
         self._answering = answering
+        self._on_duty = on_duty
+        self.has_orders = asyncio.Event()  # set while it is known here what was ordered
         self._call_backs: deque[tuple[str, str, datetime | None]] = deque(maxlen=_CALL_BACKS)
 
     # For the house: whose calls are ours.
@@ -235,24 +244,37 @@ class Office:
     # Its work.
 
     async def run(self) -> None:
-        """Take up what was left open, then place calls until cancelled. The ledger may be away for a while."""
+        """Take up what was left open, then place calls until cancelled. The ledger may be away for a while.
+
+        Off duty, what is left open is another's.
+        """
         recovered = False
         while True:
             try:
-                if not recovered:
-                    await self._dialler.recover()
-                    recovered = True
                 await self._have_recorded()
                 await self._note_call_backs()
-                waits_for_room = await self._campaigns.step()
-                due_at = await self._dialler.step()
-                now = asyncio.get_running_loop().time()
-                later_at = min(self._dialler.room_at(), now + _ROOM_S) if waits_for_room else now + _IDLE_S
-                at = max(now + _AT_LEAST_S, min(due_at, later_at))
+                if self._on_duty():
+                    if not recovered:
+                        await self._dialler.recover()
+                        recovered = True
+                        self.has_orders.set()
+                    at = await self._place_calls()
+                else:
+                    self._dialler.rest()
+                    self.has_orders.clear()
+                    recovered, at = False, asyncio.get_running_loop().time() + _ROOM_S
             except LedgerFailed as away:
                 log.warning("no call is placed while the ledger is away", extra={"why": str(away)})
                 at = asyncio.get_running_loop().time() + _PAUSE_S
             await self._dialler.until_news(at)
+
+    async def _place_calls(self) -> float:
+        """Do all that can be done now; gives the loop time at which there may be more. Raises LedgerFailed."""
+        waits_for_room = await self._campaigns.step()
+        due_at = await self._dialler.step()
+        now = asyncio.get_running_loop().time()
+        later_at = min(self._dialler.room_at(), now + _ROOM_S) if waits_for_room else now + _IDLE_S
+        return max(now + _AT_LEAST_S, min(due_at, later_at))
 
     def _check_that_we_call(self) -> None:
         if not self._from:

@@ -4,7 +4,8 @@ Out:  calls answered until the process is told to stop. The socket listens first
       is refused; who calls while models are loaded is told to ask again in a second, as often as it takes.
 
 SIGTERM and SIGINT retire the house: no new call is taken, running calls end in peace, and those that still run after a
-while are handed over to whoever answers next. A second signal hands over at once.
+while are handed over to whoever answers next. A second signal hands over at once. SIGHUP has the
+configuration read anew.
 """
 
 import asyncio
@@ -17,17 +18,21 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from client_caller.agent import Agent, load_agent
-from client_caller.app import carrier_of, check_carrier, furnished, metered, staffed, summing_up, web_app
+from client_caller.app import carrier_of, check_carrier, furnished, metered, staffed, summing_up, web_app, working
 from client_caller.errors import ConfigError
+from client_caller.fleet.fleet import Fleet
 from client_caller.house import House
+from client_caller.joining import check_fleet, joined
 from client_caller.keys import metrics_key
 from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
 from client_caller.metering import Meter
+from client_caller.reloading import Reloader, Source
 from client_caller.settings import Settings
+from client_caller.sighup import on_sighup
 from client_caller.toolkit import Toolkit
 from client_caller.web.metrics import metrics_router
 
@@ -42,12 +47,19 @@ _GRACE_S: Final = 5
 _STANDARD_INPUT: Final = 0
 
 
-def run_server(settings: Settings, *, insecure: bool = False, listen_fd: int | None = None) -> None:
+def run_server(
+    settings: Settings,
+    *,
+    insecure: bool = False,
+    listen_fd: int | None = None,
+    source: Source | None = None,
+) -> None:
     """Serve until a signal stops it. Model files must be there.
 
     insecure: believe unsigned requests; refused unless both ends of the address are on this machine, and so is the
     public one.
-    listen_fd: the socket of a supervisor, whose end is noticed by that of standard input.
+    listen_fd: the socket of a supervisor, whose end is noticed by that of standard input;
+    source: where the settings come from, to be read anew at SIGHUP; None: they stay as they are.
     Raises ConfigError, ModelUnavailable, EngineError.
     """
     host = settings.server.host
@@ -58,18 +70,26 @@ def run_server(settings: Settings, *, insecure: bool = False, listen_fd: int | N
         if not settings.public_url and host in _LOOPBACK:
             here = f"http://{host}:{listener.getsockname()[1]}"
             settings = settings.model_copy(update={"public_url": here})
+            source = source and source.reached_at(here)
         if insecure and urlsplit(settings.public_url).hostname not in _LOOPBACK:
             raise ConfigError(
                 f"--insecure would believe whoever knows {settings.public_url}: leave it out, or leave "
                 "CLIENT_CALLER_PUBLIC_URL empty and open no tunnel"
             )
+        check_fleet(settings)
         check_carrier(settings, insecure=insecure)
         lifeline = None if listen_fd is None else _STANDARD_INPUT
-        asyncio.run(_serve(settings, agent, listener, lifeline, insecure=insecure))
+        asyncio.run(_serve(settings, agent, listener, lifeline, source, insecure=insecure))
 
 
 async def _serve(
-    settings: Settings, agent: Agent, listener: socket.socket, lifeline: int | None, *, insecure: bool
+    settings: Settings,
+    agent: Agent,
+    listener: socket.socket,
+    lifeline: int | None,
+    source: Source | None,
+    *,
+    insecure: bool,
 ) -> None:
     async with AsyncExitStack() as stack:
         ledger = open_ledger(settings.ledger.url.get_secret_value())
@@ -81,12 +101,26 @@ async def _serve(
         carrier = carrier_of(settings)
         if carrier:
             stack.push_async_callback(carrier.close)
-        office = await stack.enter_async_context(staffed(house, ledger, carrier))
+        fleet = Fleet(settings.fleet, ledger, house) if settings.fleet.address else None
+        on_duty = fleet.is_office if fleet else (lambda: True)
+        office = await stack.enter_async_context(staffed(house, ledger, carrier, on_duty))
         await stack.enter_async_context(summing_up(house, ledger))
         await stack.enter_async_context(metered(meter, house, ledger))
+        if settings.traces.endpoint:
+            from client_caller.tracing import traced
+
+            await stack.enter_async_context(traced(house))
         app = web_app(house, office, carrier, insecure=insecure)
         app.include_router(metrics_router(meter.exposition, settings.server.metrics, metrics_key(settings)))
-        server = _web_server(settings, app)
+        front: ASGIApp = app
+        if fleet:
+            check = check_carrier(settings, insecure=insecure)
+            front = await stack.enter_async_context(joined(app, fleet, ledger, house, office, check))
+        server = _web_server(settings, front)
+        if source:
+            reloader = Reloader(house, toolkit, source)
+            await stack.enter_async_context(working(reloader.run(), "reloading"))
+            on_sighup(reloader.ask, partial(house.retire, partial(_stop, server)))
 
         def announce() -> None:
             print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
@@ -95,16 +129,19 @@ async def _serve(
         await _answer(server, house, listener, lifeline)
 
 
-async def answer_calls(house: House, listener: socket.socket, lifeline: int | None = None) -> None:
+async def answer_calls(
+    house: House, listener: socket.socket, lifeline: int | None = None, app: ASGIApp | None = None
+) -> None:
     """Answer what comes to `listener` until a signal has retired the house and its last call is over.
 
-    lifeline: a descriptor at whose end calls are handed over at once, for nobody is left to start another process.
+    lifeline: a descriptor at whose end calls are handed over at once, for nobody is left to start another process;
+    app: what requests go to, None: the house's own application.
     Raises ConfigError when a setting that the carrier needs is missing.
     """
-    await _answer(_web_server(house.settings, web_app(house)), house, listener, lifeline)
+    await _answer(_web_server(house.settings, app or web_app(house)), house, listener, lifeline)
 
 
-def _web_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
+def _web_server(settings: Settings, app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         forwarded_allow_ips=settings.server.trusted_proxies,

@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from client_caller.sighup import hold_sighup, on_sighup
+
 log = logging.getLogger("client_caller.supervisor")
 
 MISTAKE: Final = 2
@@ -30,8 +32,8 @@ _WITHIN_S: Final = 60.0
 def supervise(command: Sequence[str], listener: socket.socket | None = None) -> int:
     """Keep `command` running, with the listener's descriptor, if any, behind `--listen-fd`, until it ends by itself.
 
-    SIGTERM and SIGINT are passed on as SIGTERM, every time. Gives the exit status: that of the serving process, or 1
-    when it dies too often.
+    SIGTERM and SIGINT are passed on as SIGTERM, every time, and SIGHUP as what it is. Gives the exit status: that of
+    the serving process, or 1 when it dies too often.
     """
     if listener is None:
         return asyncio.run(_Supervisor(command, ()).run())
@@ -51,9 +53,14 @@ class _Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        on_sighup(self._have_reread, self._stop)
         while True:
             self._child = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, pass_fds=self._descriptors, start_new_session=True
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=self._descriptors,
+                start_new_session=True,
+                preexec_fn=hold_sighup,
             )
             if self._is_stopping:  # the signal came while it was being started
                 self._child.terminate()
@@ -71,6 +78,11 @@ class _Supervisor:
         self._is_stopping = True
         if self._child and self._child.returncode is None:
             self._child.terminate()
+
+    def _have_reread(self) -> None:
+        """A process that is just being started reads its configuration anyway."""
+        if self._child and self._child.returncode is None:
+            self._child.send_signal(signal.SIGHUP)
 
     def _dies_too_often(self, now: float) -> bool:
         self._died_at.append(now)

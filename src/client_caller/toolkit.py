@@ -5,6 +5,7 @@ Rule: what an agent file gets wrong about its tools is told before the first cal
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,12 @@ class Toolkit:
         self._http = HttpTools(secrets)
         self._names_only = not model.base_url
         self._instead = instead
+
+    def with_secrets(self, secrets: Mapping[str, SecretStr]) -> "Toolkit":
+        """The same with other secrets, for calls that begin from now on; it is closed with this one."""
+        other = copy(self)
+        other._http = self._http.with_secrets(secrets)
+        return other
 
     def offers(self, agent: Agent, now: datetime) -> tuple[Offer, ...]:
         """What would be on offer in a call of this agent now.

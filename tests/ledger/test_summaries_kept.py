@@ -90,5 +90,5 @@ def test_a_ledger_of_the_first_version_gets_the_table_and_keeps_what_it_has(url:
     with engine.connect() as connection:
         assert connection.execute(text("SELECT outcome FROM calls")).scalars().all() == ["talked"]
         assert inspect(connection).has_table("summaries")
-        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() == "0002"
+        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() == "0003"
     engine.dispose()

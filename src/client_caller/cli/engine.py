@@ -63,8 +63,9 @@ def csm(
 
     if (weights is None) == (random is None):
         raise ConfigError("give --weights FOLDER, or --random tiny to try it without; and not both")
-    speaking = load_settings().speaking
-    set_up_logging()
+    settings = load_settings()
+    speaking = settings.speaking
+    set_up_logging(settings.log)
     if not lifeline:
         _warn(host, is_noise=random is not None, has_key=bool(speaking.csm_key.get_secret_value()))
     with bound(host, port) as listener:

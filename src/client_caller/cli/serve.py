@@ -1,8 +1,9 @@
 """`client-caller serve`: answer the telephone."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,26 +30,23 @@ def serve(
 ) -> None:
     """Answer calls until stopped. Pulls the model files it lacks."""
     from client_caller.logs import set_up_logging
-    from client_caller.settings import load_settings
 
-    settings = load_settings(profile)
-    server = settings.server.model_copy(
-        update={"host": host or settings.server.host, "port": settings.server.port if port < 0 else port}
-    )
-    settings = settings.model_copy(update={"server": server, "agent": agent or settings.agent})
+    read = partial(_settings, profile, host, port, agent)
+    settings = read(public_url)
+    server = settings.server
     _check(tunnel, insecure, public_url)
     if not supervise or listen_fd is not None:
         with _tunnel(server.port, wanted=tunnel) as url:
-            reached_at = url or public_url or settings.public_url
-            _serve(settings.model_copy(update={"public_url": reached_at}), insecure, listen_fd)
+            _serve(partial(read, url or public_url), profile, insecure, listen_fd)
         return
     from client_caller.listening import listening
     from client_caller.supervisor import supervise as keep_serving
 
-    set_up_logging()
-    command = [sys.executable, "-m", "client_caller", "serve", "--host", server.host, "--port", str(server.port)]
-    command += ["--agent", str(settings.agent), *(["--insecure"] if insecure else [])]
-    command += ["--profile", profile] if profile else []
+    set_up_logging(settings.log)
+    command = [sys.executable, "-m", "client_caller", "serve", *(["--host", host] if host else [])]
+    command += ["--port", str(port)] if port >= 0 else []
+    command += ["--agent", str(agent)] if agent else []  # what no option says the process reads, and reads anew
+    command += [*(["--insecure"] if insecure else []), *(["--profile", profile] if profile else [])]
     with (
         listening(server.host, server.port) as listener,
         _tunnel(listener.getsockname()[1], wanted=tunnel) as url,
@@ -56,6 +54,18 @@ def serve(
         reached_at = url or public_url
         command += ["--public-url", reached_at] if reached_at else []
         raise typer.Exit(keep_serving(command, listener))
+
+
+def _settings(profile: str, host: str, port: int, agent: Path | None, public_url: str) -> "Settings":
+    """The settings as the options change them. Raises ConfigError."""
+    from client_caller.settings import load_settings
+
+    settings = load_settings(profile)
+    server = settings.server.model_copy(
+        update={"host": host or settings.server.host, "port": settings.server.port if port < 0 else port}
+    )
+    changes = {"server": server, "agent": agent or settings.agent, "public_url": public_url or settings.public_url}
+    return settings.model_copy(update=changes)
 
 
 def _check(tunnel: bool, insecure: bool, public_url: str) -> None:
@@ -86,15 +96,19 @@ def _tunnel(port: int, *, wanted: bool) -> Iterator[str]:
         yield url
 
 
-def _serve(settings: "Settings", insecure: bool, listen_fd: int | None) -> None:
+def _serve(read: "Callable[[], Settings]", profile: str, insecure: bool, listen_fd: int | None) -> None:
     from rich.console import Console
 
     from client_caller.app import pull_models
     from client_caller.cli.progress import watching
     from client_caller.logs import set_up_logging
+    from client_caller.reloading import Source
     from client_caller.server import run_server
+    from client_caller.settings import settings_files
 
+    settings = read()
     with watching(Console(stderr=True)) as progress:
         pull_models(settings, progress)
-    set_up_logging()
-    run_server(settings, insecure=insecure, listen_fd=listen_fd)
+    set_up_logging(settings.log)
+    source = Source(read, partial(settings_files, profile))
+    run_server(settings, insecure=insecure, listen_fd=listen_fd, source=source)

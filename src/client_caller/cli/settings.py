@@ -1,35 +1,17 @@
 """`client-caller settings`: every setting with its value, its default and its sentence; secrets are never shown."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
 import typer
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
 
 
 def settings() -> None:
     """Print every setting: its variable, its value, what it means and its default."""
     from client_caller.settings import load_settings
+    from client_caller.variables import each
 
-    for variable, value, field in _each(load_settings(), "CLIENT_CALLER_"):
-        typer.echo(f"{typer.style(variable, bold=True)} = {_shown(value)}")
-        typer.echo(f"    {field.description} [default: {_shown(field.get_default(call_default_factory=True))}]")
-
-
-def _each(group: "BaseModel", prefix: str) -> "Iterator[tuple[str, Any, FieldInfo]]":
-    """Every setting of a group and of the groups in it: its environment variable, its value, its field."""
-    from pydantic import BaseModel
-
-    for name, field in type(group).model_fields.items():
-        value = getattr(group, name)
-        variable = str(field.validation_alias or prefix + name.upper())
-        if isinstance(value, BaseModel):
-            yield from _each(value, f"{variable}__")
-        else:
-            yield variable, value, field
+    for variable in each(load_settings()):
+        default = variable.field.get_default(call_default_factory=True)
+        typer.echo(f"{typer.style(variable.name, bold=True)} = {_shown(variable.value)}")
+        typer.echo(f"    {variable.field.description} [default: {_shown(default)}]")
 
 
 def _shown(value: object) -> str:

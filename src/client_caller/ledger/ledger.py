@@ -75,6 +75,11 @@ class Ledger:
         self._writer.note(entry)
 
     @property
+    def database(self) -> Database:
+        """Where it is all kept."""
+        return self._database
+
+    @property
     def is_away(self) -> bool:
         """Whether the database is away, so that what is noted waits in the spill."""
         return self._writer.is_away
@@ -97,33 +102,33 @@ class Ledger:
     async def standing(self, number: str, now: datetime | None = None) -> Standing:
         """How we stand with a number: at most 100 calls to it; with `now`, none of more than 366 days before."""
         await self.flush()
-        return await self._read(numbers.standing, number, now)
+        return await self.read(numbers.standing, number, now)
 
     async def is_forbidden(self, number: str) -> bool:
         """Whether a number must not be called."""
         await self.flush()
-        return bool(await self._read(numbers.forbidden, number))
+        return bool(await self.read(numbers.forbidden, number))
 
     async def forbidden(self) -> list[Forbidden]:
         """All prohibitions that hold, oldest first."""
         await self.flush()
-        return await self._read(numbers.forbidden)
+        return await self.read(numbers.forbidden)
 
     async def forbid(self, entries: Sequence[Forbidden]) -> None:
         """Have numbers not be called any more, as from a list; what comes up in a call is noted."""
-        await self._write(numbers.forbid, entries)
+        await self.write(numbers.forbid, entries)
 
     async def permit(self, number: str, at: datetime, reason: str) -> None:
         """Let a number be called again. What forbade it until `at` is kept, and this beside it."""
-        await self._write(numbers.permit, number, at, reason)
+        await self.write(numbers.permit, number, at, reason)
 
     async def add_consents(self, consents: Sequence[Consent]) -> None:
         """Keep consents. One that was given before a revocation we know of is revoked, whenever it is added."""
-        await self._write(numbers.add_consents, consents)
+        await self.write(numbers.add_consents, consents)
 
     async def revoke_consent(self, number: str, at: datetime, source: str) -> None:
         """End all consents of a number that were given until `at`."""
-        await self._write(numbers.revoke, number, at, source)
+        await self.write(numbers.revoke, number, at, source)
 
     async def delete_number(self, number: str) -> list[str]:
         """Forget whose number this is, as they may demand; gives the folders of flight records that must go, too.
@@ -133,7 +138,7 @@ class Ledger:
         later, of a call that still runs, is kept again: end it first. Backups and spilled files are the operator's.
         """
         await self.flush()
-        return await self._write(numbers.forget, number)
+        return await self.write(numbers.forget, number)
 
     # Orders
 
@@ -142,15 +147,15 @@ class Ledger:
 
         Raises DoubleOrderError, and changes nothing, when the order was made already or its contact does not wait.
         """
-        await self._write(orders.make, order)
+        await self.write(orders.make, order)
 
     async def order_placed(self, order_id: str, call_id: str, at: datetime) -> None:
         """The carrier has a call for this order. One that was deleted meanwhile is passed over."""
-        await self._write(orders.placed, order_id, call_id, at)
+        await self.write(orders.placed, order_id, call_id, at)
 
     async def order_unsure(self, order_id: str) -> None:
         """Nobody can tell whether the carrier has placed the call. It counts as placed until that is known."""
-        await self._write(orders.unsure, order_id)
+        await self.write(orders.unsure, order_id)
 
     async def close_order(
         self, order_id: str, outcome: str, at: datetime, retry_at: datetime | None = None, *, dropped: bool = False
@@ -160,15 +165,15 @@ class Ledger:
         retry_at: when the contact is due again; None: it is done.  dropped: there surely was no call, so the attempt
         does not count.  Gives whether the order was open; else somebody has closed it, and nothing is changed.
         """
-        return await self._write(orders.close, order_id, outcome, at, retry_at, dropped)
+        return await self.write(orders.close, order_id, outcome, at, retry_at, dropped)
 
     async def order(self, order_id: str) -> Order | None:
         """One order; None when there is none."""
-        return await self._read(orders.order, order_id)
+        return await self.read(orders.order, order_id)
 
     async def open_orders(self) -> list[Order]:
         """The orders whose calls may run or still be placed, oldest first: what a crash leaves."""
-        return await self._read(orders.open_orders)
+        return await self.read(orders.open_orders)
 
     # Campaigns
 
@@ -177,81 +182,85 @@ class Ledger:
 
         Raises ConfigError when the name belongs to a campaign of another file.
         """
-        return await self._write(campaigns.add, campaign, contacts)
+        return await self.write(campaigns.add, campaign, contacts)
 
     async def campaign(self, campaign_id: str) -> Campaign | None:
         """One campaign; None when there is none."""
-        return await self._read(campaigns.campaign, campaign_id)
+        return await self.read(campaigns.campaign, campaign_id)
 
     async def campaigns(self) -> list[Campaign]:
         """All campaigns, the newest first."""
-        return await self._read(campaigns.all_campaigns)
+        return await self.read(campaigns.all_campaigns)
 
     async def set_campaign_state(self, campaign_id: str, state: CampaignState) -> None:
         """Start, stop or finish a campaign."""
-        await self._write(campaigns.set_state, campaign_id, state)
+        await self.write(campaigns.set_state, campaign_id, state)
 
     async def contacts(self, campaign_id: str) -> list[Contact]:
         """Whom a campaign is to reach, in the order of its file."""
-        return await self._read(campaigns.contacts_of, campaign_id)
+        return await self.read(campaigns.contacts_of, campaign_id)
 
     async def contact(self, contact_id: str) -> Contact | None:
         """One contact; None when there is none."""
-        return await self._read(campaigns.contact, contact_id)
+        return await self.read(campaigns.contact, contact_id)
 
     async def due(self, campaign_id: str, now: datetime, limit: int) -> list[Contact]:
         """Whom to call now: who waits for a time that has come, by that time, then who was never called, by row.
 
         Nobody, unless the campaign is running.
         """
-        return await self._read(campaigns.due, campaign_id, now, limit)
+        return await self.read(campaigns.due, campaign_id, now, limit)
 
     async def contact_after(self, contact_id: str, outcome: str, attempts: int, next_at: datetime | None) -> bool:
         """Put off a contact that waits, or with `next_at` None be done with it, without having called.
 
         Gives whether it waited; else it is being called or done, and nothing is changed.
         """
-        return await self._write(campaigns.after, contact_id, outcome, attempts, next_at)
+        return await self.write(campaigns.after, contact_id, outcome, attempts, next_at)
 
     async def progress(self, campaign_id: str) -> Progress:
         """How far a campaign is."""
-        return await self._read(campaigns.progress, campaign_id)
+        return await self.read(campaigns.progress, campaign_id)
 
     # Calls
 
     async def call(self, call_id: str) -> KeptCall | None:
         """One call; None when nothing was told of it."""
         await self.flush()
-        return await self._read(calls.call, call_id)
+        return await self.read(calls.call, call_id)
 
     async def calls(self, limit: int, before: str | None = None) -> list[KeptCall]:
         """Calls, the newest first. before: the id of a call, to go on behind it."""
         await self.flush()
-        return await self._read(calls.newest, limit, before)
+        return await self.read(calls.newest, limit, before)
 
     async def audit(self, call_id: str) -> dict[str, Any] | None:
         """All that can be proved of a call, ready for JSON: "call", "entries", "order", the "consents" that held when
         it was ordered (or came in), "forbidden_then", and "forbidden_in_call". None when nothing was told of it."""
         await self.flush()
-        return await self._read(calls.audit, call_id)
+        return await self.read(calls.audit, call_id)
 
     async def calls_without_summary(self, since: datetime, limit: int = 1_000) -> list[Unsummed]:
         """Calls with a record that ended since then and were not summed up yet, those that ended first first."""
         await self.flush()
-        return await self._read(calls.without_summary, since, limit)
+        return await self.read(calls.without_summary, since, limit)
 
-    async def _read(
+    async def read(
         self, ask: Callable[Concatenate[Connection, _Given], _Found], *args: _Given.args, **more: _Given.kwargs
     ) -> _Found:
+        """Have something looked up, on a thread."""
+
         def look() -> _Found:
             with self._database.reading() as connection:
                 return ask(connection, *args, **more)
 
         return await self.aside(look)
 
-    async def _write(
+    async def write(
         self, change: Callable[Concatenate[Connection, _Given], _Found], *args: _Given.args, **more: _Given.kwargs
     ) -> _Found:
+        """Have something changed, on a thread, in one transaction."""
+
         def transact() -> _Found:
             with self._database.writing() as connection:
                 return change(connection, *args, **more)

@@ -78,13 +78,16 @@ def signature_check(settings: Settings, insecure: bool) -> SignatureCheck | None
         if insecure:
             return None
         raise ConfigError("setting TWILIO_AUTH_TOKEN is empty: set it to the token that signs Twilio's requests")
-    url = urlsplit(settings.public_url)
-    if url.scheme == "https" or (url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost", "::1"}):
-        return SignatureCheck(settings.public_url.rstrip("/"), settings.twilio_auth_tokens)
-    raise ConfigError(
-        "setting CLIENT_CALLER_PUBLIC_URL must be the https address at which Twilio reaches this server "
-        f"(it is {settings.public_url!r})"
-    )
+    public, streams = settings.public_url, settings.fleet.stream_url
+    for name, url in (("PUBLIC_URL", public), *([("FLEET__STREAM_URL", streams)] if streams else [])):
+        parts = urlsplit(url)
+        is_here = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+        if parts.scheme != "https" and not is_here:
+            raise ConfigError(
+                f"setting CLIENT_CALLER_{name} must be the https address at which Twilio reaches this server "
+                f"(it is {url!r})"
+            )
+    return SignatureCheck(public.rstrip("/"), settings.twilio_auth_tokens, streams.rstrip("/"))
 
 
 _Endpoint = Callable[[Request], Awaitable[Response]]

@@ -110,11 +110,11 @@ class Requests:
     async def read(self, request: Request) -> Asked:
         """What is asked. Raises HTTPException, with a short body, when it is not Twilio who asks or makes no sense."""
         our_id = _our_id(request)
-        form = Form(_fields(await whole_body(request, _FORM_BYTES)))
+        form = Form(fields_of(await whole_body(request, _FORM_BYTES)))
         path = str(request.scope["path"])
         query = request.scope["query_string"].decode("latin-1")
         target = f"{path}?{query}" if query else path
-        if not self._is_signed(target, form, request.headers.get(HEADER, "")):
+        if not is_signed(self._check, target, form, request.headers.get(HEADER, "")):
             self._refusals.note("a webhook was refused", path=path, why="its signature is not Twilio's")
             raise HTTPException(403, "the signature is not Twilio's")
         if self._account not in ("", form.get("AccountSid", self._account)):  # some callbacks do not name it
@@ -146,11 +146,6 @@ class Requests:
             self._answers[asked.retry] = answer.document
         return _response(answer.document, answer.then)
 
-    def _is_signed(self, target: str, form: Form, signature: str) -> bool:
-        """Whether Twilio signed it. What stands behind # is never sent; whether it is signed is written nowhere."""
-        check = self._check
-        return check is None or any(check.webhook(target + end, form, signature) for end in ("", twiml.PERSISTENTLY))
-
     def _public(self, request: Request) -> str:
         try:
             return self._public_url or str(request.base_url).rstrip("/")
@@ -164,7 +159,16 @@ def resume_url(public: str, order: str, back: str = "") -> str:
     return f"{public}/twilio/resume" + ("?" + "&".join(facts) if facts else "")
 
 
-def _fields(body: bytes) -> list[tuple[str, str]]:
+def is_signed(check: SignatureCheck | None, target: str, form: Form, signature: str) -> bool:
+    """Whether Twilio signed it; with no check, everything is.
+
+    What stands behind # is never sent; whether it is signed is written nowhere.
+    """
+    return check is None or any(check.webhook(target + end, form, signature) for end in ("", twiml.PERSISTENTLY))
+
+
+def fields_of(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form. Raises HTTPException, 400, when it is none."""
     try:
         return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_FORM_FIELDS)
     except ValueError as wrong:

@@ -24,11 +24,14 @@ _PORTS: Final = {"wss": 443, "ws": 80}
 
 
 class SignatureCheck:
-    """Checks requests against every token that may sign. public_url: without a slash at the end."""
+    """Checks requests against every token that may sign.
 
-    def __init__(self, public_url: str, tokens: Sequence[SecretStr]) -> None:
+    public_url, stream_url: where requests and media streams come in, each without a slash at the end.
+    """
+
+    def __init__(self, public_url: str, tokens: Sequence[SecretStr], stream_url: str = "") -> None:
         self._web = public_url
-        self._sockets = _with_port_and_without(socket_url(public_url))
+        self._sockets = _with_port_and_without(socket_url(stream_url or public_url))
         self._validators = [RequestValidator(token.get_secret_value()) for token in tokens]
 
     def webhook(self, path: str, form: ImmutableMultiDict[str, str], signature: str) -> bool:

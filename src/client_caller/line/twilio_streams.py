@@ -48,6 +48,7 @@ class Streams:
     ) -> None:
         self._limits = settings.server
         self._account = settings.twilio_account_sid
+        self._stream_url = settings.fleet.stream_url.rstrip("/")
         self._desk = desk
         self._calls = calls
         self._check = check
@@ -74,7 +75,7 @@ class Streams:
             self.promise(call)
         token = self._tickets.issue(call.id, _now())
         return twiml.connect(
-            f"{socket_url(asked.public)}/twilio/media/{token}",
+            f"{socket_url(self._stream_url or asked.public)}/twilio/media/{token}",
             resume_url(asked.public, call.parties.order),
             f"{asked.public}/twilio/stream",
         )

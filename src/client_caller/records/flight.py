@@ -93,7 +93,9 @@ class FlightRecord:
     """
 
     def __init__(self, path: Path | None, header: Header | None) -> None:
+        self.path = path
         self.folder = path.parent if path else Path()  # where all that is kept of the call lies
+        self.is_closed = False  # nothing more is written then
         self._file = KeptFile(path, go_on=header is None) if path else None
         self._followers: list[Callable[[Entry], None]] = []
         if header is not None:
@@ -137,6 +139,7 @@ class FlightRecord:
 
     def close(self) -> None:
         """The call is over. Safe to repeat."""
+        self.is_closed = True
         if self._file:
             self._file.close()
 
@@ -191,16 +194,12 @@ def read_record(path: Path) -> tuple[Header, list[Entry]]:
         log.warning("the record ends within a line", extra={"file": str(path), "line": len(lines) + 1})
     if not lines:
         raise ConfigError(f"{path}: there is no header in it; give the path of a flight record")
-    header = _header(lines[0], f"{path}, line 1")
+    header = header_of(lines[0], f"{path}, line 1")
     return header, [_entry(line, f"{path}, line {number}") for number, line in enumerate(lines[1:], start=2)]
 
 
-def _fields(moment: Event | Action) -> dict[str, object]:
-    fields: dict[str, object] = msgspec.to_builtins(moment, enc_hook=float)
-    return fields
-
-
-def _header(line: bytes, where: str) -> Header:
+def header_of(line: bytes, where: str) -> Header:
+    """The header out of a record's first line. Raises ConfigError, which says `where` that line was found."""
     try:
         header = msgspec.json.decode(line, type=dict[str, Header])["header"]
     except (msgspec.MsgspecError, KeyError) as wrong:
@@ -208,6 +207,11 @@ def _header(line: bytes, where: str) -> Header:
     if header.format != FORMAT:
         raise ConfigError(f"{where}: format {header.format} cannot be read; this version reads format {FORMAT}")
     return header
+
+
+def _fields(moment: Event | Action) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(moment, enc_hook=float)
+    return fields
 
 
 def _entry(line: bytes, where: str) -> Entry:

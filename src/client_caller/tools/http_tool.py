@@ -54,6 +54,10 @@ class HttpTools:
         limits = httpx.Limits(keepalive_expiry=_KEPT_OPEN_S)
         self._transport = transport or httpx.AsyncHTTPTransport(limits=limits)
 
+    def with_secrets(self, secrets: Mapping[str, SecretStr]) -> "HttpTools":
+        """Tools with other secrets, by the same connections."""
+        return HttpTools(secrets, self._transport)
+
     def tool(self, declared: DeclaredTool, context: Mapping[str, str]) -> Tool:
         """The tool for one call.
 
