@@ -286,6 +286,7 @@ class House:
             log.info("a call began", extra={"call": line.call_id})
             await self._new_call(line, now)
         elif resumed.conversation.phase is Phase.ENDED:  # it was lost in the instant of being hung up
+            self._have_followed(resumed.record)
             resumed.record.event(resumed.since, HungUp())
             resumed.record.close()
             resumed.recording.close(resumed.since)
@@ -316,6 +317,10 @@ class House:
     def _brief(self, agent: Agent, book: CallBook, told: Sequence[Turn] = ()) -> Brief:
         return brief_of(agent, book, self._toolkit, self.orders, self.now, self.settings.thinking, told)
 
+    def _have_followed(self, record: FlightRecord) -> None:
+        for follow in self.followers:
+            follow(record)
+
     def _have_recorded(self, call_id: str) -> None:
         if self.settings.records.carrier and self.orders:
             self.orders.may_be_recorded(call_id)
@@ -344,8 +349,7 @@ class House:
     ) -> None:
         assert self._engines is not None  # otherwise no line is taken
         engines = await self._engines.speaking_as(brief.agent)
-        for follow in self.followers:
-            follow(record)
+        self._have_followed(record)
         call = Call(line, engines, heart, brief, self.settings, record, recording, since, book.note)
         self._calls[line.call_id] = call
         try:

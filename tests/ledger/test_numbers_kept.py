@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_scenes import NOON, OURS, THEIRS, Play, at, campaign, contact, order
 
+from client_caller.fleet.journals import begin, newest
 from client_caller.ledger.entries import CallBegan, CallNoted, CallSummed, Consent, Forbidden, Standing, revoked
 from client_caller.ledger.ledger import Ledger
 
@@ -131,6 +132,7 @@ def test_a_number_that_is_deleted_is_known_only_as_one_not_to_be_called(play: Pl
             ledger.note(CallNoted(call_id, at(1), "said", "My name is Ada."))
             ledger.note(CallSummed(call_id, at(9), "Ada wants to come.", "booked", '{"name": "Ada"}'))
             ledger.note(Forbidden(number, at(2), "caller said so", call_id))
+            await ledger.write(begin, call_id, b'{"t": 1, "event": "Transcript", "text": "My name is Ada."}\n')
         await ledger.add_consents([Consent(THEIRS, "marketing", at(-9), "web form", "I, Ada, agree.")])
         await ledger.revoke_consent(THEIRS, at(2), "caller said so")
         await ledger.add_campaign(campaign(), [contact(1), contact(2, number=OTHER)])
@@ -140,6 +142,8 @@ def test_a_number_that_is_deleted_is_known_only_as_one_not_to_be_called(play: Pl
 
         assert await ledger.call("CA1") is None
         assert await ledger.call("CA2") is not None
+        assert await ledger.read(newest, "CA1") is None
+        assert await ledger.read(newest, "CA2") is not None
         assert await ledger.order("o1") is None
         assert await ledger.standing(THEIRS) == Standing(THEIRS, at(2), (), ())
         emptied, untouched = await ledger.contacts("k1")

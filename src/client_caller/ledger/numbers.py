@@ -16,7 +16,17 @@ from sqlalchemy.sql.selectable import FromClause
 from client_caller.ledger.database import insert
 from client_caller.ledger.encoding import name_of, storable
 from client_caller.ledger.entries import Consent, Forbidden, Standing, in_utc, revoked
-from client_caller.ledger.schema import calls, consents, contacts, do_not_call, entries, orders, revocations, summaries
+from client_caller.ledger.schema import (
+    calls,
+    consents,
+    contacts,
+    do_not_call,
+    entries,
+    journals,
+    orders,
+    revocations,
+    summaries,
+)
 
 _MOST_CALLS: Final = 100
 _YEAR: Final = timedelta(days=366)
@@ -117,7 +127,7 @@ def forget(connection: Connection, number: str) -> list[str]:
     folders = list(
         connection.execute(select(calls.c.record).where(calls.c.theirs == number, calls.c.record != "")).scalars()
     )
-    for told in (entries, summaries):
+    for told in (entries, summaries, journals):
         connection.execute(delete(told).where(told.c.call_id.in_(of_number)))
     connection.execute(delete(calls).where(calls.c.theirs == number))
     connection.execute(delete(orders).where(orders.c.to_number == number))
