@@ -20,6 +20,7 @@ from client_caller.cli import (
     deploy,
     doctor,
     engine,
+    gateways,
     models,
     numbers,
     preflight,
@@ -48,6 +49,7 @@ app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.command()(settings.settings)
 app.command()(top.top)
+app.command()(gateways.gateways)
 app.add_typer(models.app, name="models")
 app.add_typer(agents.app, name="agents")
 app.add_typer(campaign.app, name="campaign")
