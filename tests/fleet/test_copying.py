@@ -40,7 +40,7 @@ from client_caller.records.flight import (
 from client_caller.records.journal import find_journal
 from client_caller.records.replay import replay
 from client_caller.resumption import resume_call
-from ledger.private_postgres import PrivatePostgres
+from private_postgres import PrivatePostgres
 from virtual import run
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*/record.jsonl"))

@@ -9,7 +9,7 @@ import pytest
 from client_caller.twin.carried import CarriedCall
 from fleet import NAMES, Carried, Plan, hold, judged, replace_all
 from fleet_stage import Gateways, fleet_of
-from ledger.private_postgres import PrivatePostgres
+from private_postgres import PrivatePostgres
 
 pytestmark = pytest.mark.realtime
 

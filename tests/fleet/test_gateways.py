@@ -32,6 +32,15 @@ def test_of_those_alike_the_quicker_one_gets_it() -> None:
     assert chosen(named("slow", answer_p95_s=0.9), named("swift", answer_p95_s=0.5)) == "swift"
 
 
+def test_of_those_alike_in_all_the_one_that_was_asked_keeps_it() -> None:
+    """Calls that come faster than gateways tell of themselves are spread as their webhooks are."""
+    alike = [named("north"), named("south"), named("west")]
+    for each in alike:
+        found = least_loaded(alike, 3.0, ours=each.name)
+        assert found
+        assert found.name == each.name
+
+
 def test_a_gateway_with_room_comes_before_one_without() -> None:
     assert chosen(named("full", running=0, room=0), named("nearly", running=7, room=1)) == "nearly"
 

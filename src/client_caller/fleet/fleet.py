@@ -117,7 +117,7 @@ class Fleet:
         for at, name in self._sent:
             if at > now - _SENT_S:
                 sent[name] = sent.get(name, 0) + 1
-        chosen = least_loaded(self.gateways(), self.gone_after_s, sent, without)
+        chosen = least_loaded(self.gateways(), self.gone_after_s, sent, without, self.name)
         return chosen.name if chosen else self.name
 
     # Who holds a call.

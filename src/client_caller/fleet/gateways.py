@@ -38,11 +38,13 @@ def least_loaded(
     gone_after_s: float,
     sent: Mapping[str, int] = _NO_TIMES,
     without: Collection[str] = (),
+    ours: str = "",
 ) -> Gateway | None:
     """Where one more call is best held; None when nobody takes any.
 
     gone_after_s: age at which a gateway counts as gone;  sent: calls given to each since it last told how it stands;
-    without: names of those that have just refused.
+    without: names of those that have just refused;  ours: the name of who asks, and holds it if nobody is better: calls
+    that come faster than gateways tell of themselves are spread by the balancer then.
     A gateway with room comes before one without, whose callers wait or are told that all lines are busy; then the one
     that is filled least; then the quickest.
     """
@@ -50,9 +52,15 @@ def least_loaded(
         each for each in gateways if each.state == "open" and each.age_s < gone_after_s and each.name not in without
     ]
 
-    def weight(each: Gateway) -> tuple[bool, float, float, str]:
+    def weight(each: Gateway) -> tuple[bool, float, float, bool, str]:
         more = sent.get(each.name, 0)
         room, running = each.room - more, each.running + more
-        return room <= 0, running / max(1, each.running + each.room), each.answer_p95_s or 0.0, each.name
+        return (
+            room <= 0,
+            running / max(1, each.running + each.room),
+            each.answer_p95_s or 0.0,
+            each.name != ours,
+            each.name,
+        )
 
     return min(open_ones, key=weight, default=None)
