@@ -32,7 +32,7 @@ from client_caller.house import House
 from client_caller.ledger.entries import CallBegan, CallEnded, CallNoted, CallSummed, Entry
 from client_caller.line.simulated import SimulatedLine
 from client_caller.loop_lag import EVERY_S
-from client_caller.metering import _MESSAGES, FOREBODING, OTHER, OUTCOMES, REFUSALS, STAGES, Meter
+from client_caller.metering import _MESSAGES, FOREBODING, OTHER, OUTCOMES, REFUSALS, STAGES, TOO_LATE, Meter
 from client_caller.server import run_server
 from client_caller.settings import HearingSettings, RecordSettings, ServerSettings, Settings
 from client_caller.sturdy import SturdyTranscriber
@@ -173,7 +173,7 @@ def test_every_label_has_few_values_and_words_of_ours(meter: Meter, tmp_path: Pa
     assert found == {
         "direction": {"inbound", "outbound"},
         "outcome": {*OUTCOMES, OTHER},
-        "reason": set(REFUSALS.values()),
+        "reason": {*REFUSALS.values(), TOO_LATE},
         "what": set(get_args(Noted)),
         "engine": set(get_args(Engine)),
     }

@@ -7,11 +7,13 @@ Rule: looking costs nothing that a call could feel, and changes nothing.
 import asyncio
 import threading
 from collections.abc import Iterable, Iterator
+from math import nan
 from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from client_caller.chain import Chain, Link, all_chains
+from client_caller.doorkeeper import Doorkeeper
 from client_caller.house import House
 from client_caller.ledger.ledger import Ledger
 
@@ -25,8 +27,9 @@ _Key = tuple[str, str, str]
 class Standing:
     """A collector for a registry. ledger: None where nothing is kept."""
 
-    def __init__(self, house: House, ledger: Ledger | None = None) -> None:
+    def __init__(self, house: House, door: Doorkeeper, ledger: Ledger | None = None) -> None:
         self._house = house
+        self._door = door
         self._ledger = ledger
 
     def collect(self) -> Iterator[Metric]:
@@ -35,6 +38,13 @@ class Standing:
         yield _gauge("calls_running", "Calls that run", house.running)
         yield _gauge(
             "calls_at_once", "Calls that may run at once, as the settings say", house.settings.server.calls_at_once
+        )
+        yield _gauge("calls_knee", "Calls up to which answers are expected in time, as measured", self._door.knee)
+        expected_s = self._door.predicted_p95_s
+        yield _gauge(
+            "answer_p95_predicted_seconds",
+            "Seconds until the sound of an answer is made, at p95, to be expected with one more call",
+            nan if expected_s is None else expected_s,
         )
         yield _gauge("ready", "1 while one more call can be held", float(house.has_room()))
         if self._ledger:

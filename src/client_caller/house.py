@@ -98,7 +98,7 @@ class House:
     keep: the ledger's;  orders: None when we place no calls;  now: the wall clock, UTC;  toolkit: makes the tools.
     on_over: told of every call that is over, with its agent and the folder of its record;
     followers: given the record of every call that begins or goes on, to follow it;
-    on_change: told when `state` is another.
+    on_change: told when `state` is another;  admits: whether there may be so many calls, asked before each more.
     Raises ConfigError when the agent's tools cannot be had.
     """
 
@@ -120,6 +120,7 @@ class House:
         self.on_over: Callable[[str, Agent, Path], None] = lambda call_id, agent, folder: None
         self.followers: list[Callable[[FlightRecord], None]] = []
         self.on_change: Callable[[], None] = lambda: None
+        self.admits: Callable[[int], bool] = lambda calls: True
         self._toolkit = toolkit or Toolkit(settings.tool_secrets, settings.thinking)
         self._toolkit.offers(self._answering, now())  # what is wrong with them is known before the first call
         self._keep = keep
@@ -169,7 +170,8 @@ class House:
     @property
     def room(self) -> int:
         """For how many more calls there is room."""
-        return self.settings.server.calls_at_once - self.running if self.has_room() else 0
+        free = max(0, self.settings.server.calls_at_once - self.running)
+        return next((more for more in range(free) if not self.has_room(more)), free)
 
     def is_idle(self) -> bool:
         """Whether no call runs."""
@@ -177,8 +179,8 @@ class House:
 
     def has_room(self, promised: int = 0) -> bool:
         """Whether one more call can be held now, beside those running and those promised."""
-        is_open = self.ask_again_s == 0 and self._when_empty is None
-        return is_open and len(self._lines) + promised < self.settings.server.calls_at_once
+        is_open, calls = self.ask_again_s == 0 and self._when_empty is None, len(self._lines) + promised + 1
+        return self.admits(calls) and is_open and calls <= self.settings.server.calls_at_once
 
     def hear_of(self, news: News) -> None:
         """Take note of what a carrier tells."""

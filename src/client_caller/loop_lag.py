@@ -16,6 +16,8 @@ EVERY_S: Final = 0.1
 _WINDOW: Final = 150
 """Measurements that the gauge looks back on: fifteen seconds, as often as Prometheus usually asks."""
 
+_P95: Final = _WINDOW * 95 // 100
+
 _BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0)
 """A frame lasts 20 ms; the carrier has up to 300 ms of the agent's voice ahead."""
 
@@ -25,6 +27,8 @@ class LoopLag:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lags: deque[float] = deque(maxlen=_WINDOW)
+        self.at = 0.0  # loop time of the last measurement
+        self.p95_s = 0.0  # of the last fifteen seconds; 0 before they are over
         about = "Seconds that a timer of the event loop fired late"
         self._histogram = Histogram("client_caller_loop_lag_seconds", about, buckets=_BUCKETS, registry=registry)
         worst = Gauge("client_caller_loop_lag_worst_seconds", f"{about}, the worst of the last 15 s", registry=registry)
@@ -36,6 +40,8 @@ class LoopLag:
         while True:
             due = loop.time() + EVERY_S
             await asyncio.sleep(EVERY_S)
-            lag = max(0.0, loop.time() - due)
+            self.at = loop.time()
+            lag = max(0.0, self.at - due)
             self._lags.append(lag)
+            self.p95_s = sorted(self._lags)[_P95] if len(self._lags) == _WINDOW else 0.0
             self._histogram.observe(lag)

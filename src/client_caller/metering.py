@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from client_caller.book import Keep
 from client_caller.conversation.actions import Noted
 from client_caller.conversation.events import Engine
+from client_caller.doorkeeper import Doorkeeper
 from client_caller.gauging import Standing
 from client_caller.house import House
 from client_caller.ledger.entries import CallBegan, CallEnded, CallNoted, Direction, Entry
@@ -70,6 +71,10 @@ REFUSALS: Final = {
 }
 """Why somebody was not served, by the line that says so in the log."""
 
+_NO_ROOM: Final = "no room"
+TOO_LATE: Final = "answers would come late"
+"""Why there was no room although there were lines."""
+
 FOREBODING: Final = (
     "a call failed",
     "a call could not be resumed",
@@ -97,12 +102,13 @@ class Meter:
         self._begun = self._counter("calls_begun", "Calls that began", direction=get_args(Direction))
         self._ended = self._counter("calls_ended", "Calls that are over, by how they went", outcome=OUTCOMES)
         self._refused = self._counter(
-            "calls_refused", "Callers and requests that were turned away", reason=REFUSALS.values()
+            "calls_refused", "Callers and requests that were turned away", reason=(*REFUSALS.values(), TOO_LATE)
         )
         self._noted = self._counter("noted", "What is kept of calls for ever", what=get_args(Noted))
         self._felt = self._counter("work_failed", "Work that a call had to do without", engine=get_args(Engine))
         self._warnings = self._counter("warnings", "Lines of the log that warn, by message", message=FOREBODING)
         self._messages = set(FOREBODING)
+        self._door: Doorkeeper | None = None
         ProcessCollector(registry=self.registry)
         # A handler of its own, whose filter sees every line and lets none pass: nothing is written twice.
         self._ear = logging.Handler(logging.WARNING)
@@ -110,8 +116,13 @@ class Meter:
 
     @contextmanager
     def watching(self, house: House, ledger: Ledger | None = None) -> Iterator[None]:
-        """Around the house's life: follow its calls, hear the log, tell how house and ledger stand."""
-        standing, log = Standing(house, ledger), logging.getLogger("client_caller")
+        """Around the house's life: follow its calls, hear the log, tell how house and ledger stand.
+
+        Whether one more call may come in is answered by what is measured.
+        """
+        log, anybody = logging.getLogger("client_caller"), house.admits
+        self._door = Doorkeeper(house, self.lag)
+        standing, house.admits = Standing(house, self._door, ledger), self._door.admits
         house.followers.append(self.follow)
         self.registry.register(standing)
         log.addHandler(self._ear)
@@ -119,8 +130,14 @@ class Meter:
             yield
         finally:
             house.followers.remove(self.follow)
+            house.admits, self._door = anybody, None
             log.removeHandler(self._ear)
             self.registry.unregister(standing)
+
+    @property
+    def predicted_p95_s(self) -> float | None:
+        """What an answer would take with one more call, at p95, in seconds; None while nobody knows."""
+        return self._door.predicted_p95_s if self._door else None
 
     def follow(self, record: FlightRecord) -> None:
         """Measure the call that leaves this record."""
@@ -128,6 +145,8 @@ class Meter:
 
         def take(entry: RecordEntry) -> None:
             for told in stages.take(entry):
+                if self._door:
+                    self._door.heed(told)
                 match told:
                     case Took(stage, seconds):
                         self._stages[stage].observe(seconds)
@@ -167,7 +186,10 @@ class Meter:
         self._warnings.labels(message).inc()
         if message in REFUSALS:
             unlogged = getattr(line, "unlogged", 0)  # how many like it had no line of their own
-            self._refused.labels(REFUSALS[message]).inc(1 + unlogged)
+            reason = REFUSALS[message]
+            if reason == _NO_ROOM and self._door and self._door.is_why:
+                reason = TOO_LATE
+            self._refused.labels(reason).inc(1 + unlogged)
         return False
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:

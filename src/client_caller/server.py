@@ -101,7 +101,7 @@ async def _serve(
         carrier = carrier_of(settings)
         if carrier:
             stack.push_async_callback(carrier.close)
-        fleet = Fleet(settings.fleet, ledger, house) if settings.fleet.address else None
+        fleet = Fleet(settings.fleet, ledger, house, lambda: meter.predicted_p95_s) if settings.fleet.address else None
         on_duty = fleet.is_office if fleet else (lambda: True)
         office = await stack.enter_async_context(staffed(house, ledger, carrier, on_duty))
         await stack.enter_async_context(summing_up(house, ledger))

@@ -45,6 +45,10 @@ class ServerSettings(BaseModel):
     pending_per_address: int = Field(8, ge=1, description="of them, those that may come from one address")
     messages_per_s: int = Field(200, ge=100, description="media messages a second a stream may send; 50 are usual")
     calls_at_once: int = Field(8, ge=1, description="calls held at once; a caller beyond that hears a sentence")
+    answer_p95_s: float = Field(
+        2.0, ge=0, description="seconds; no call is let in with which one answer in twenty would take longer; 0: any is"
+    )
+    calls_at_least: int = Field(1, ge=1, description="calls that are let in however long answers take")
     resume_attempts: int = Field(3, ge=0, description="fresh streams for one call within `resume_window_s`")
     resume_window_s: float = Field(60.0, gt=0, description="seconds in which fresh streams of one call are counted")
     drain_s: float = Field(300.0, ge=0, description="seconds running calls have to end when the server is told to stop")

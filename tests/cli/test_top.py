@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from rich.console import Console
 
 from calls import AGENT, engines
 from cli.served_office import KEY, answering, run
@@ -79,6 +80,7 @@ def test_one_look_shows_calls_times_engines_and_the_loop(tmp_path: Path) -> None
     assert code == 0
     assert "ready: 0 of 8 calls" in said
     assert "0 refused; 0 lines lost, 0 resumed" in said
+    assert "knee: 8 calls; with one more, p95 of an answer's sound: not known yet" in said
     assert "turns: 0 barge-ins, 0 drafts dropped" in said
     (answer,) = (line for line in said.splitlines() if "answer sent" in line)
     assert [cell.strip() for cell in answer.strip("│").split("│")] == ["answer sent", "375", "398", "2"]
@@ -130,6 +132,13 @@ def test_what_was_measured_between_two_looks_is_their_difference() -> None:
 def test_another_process_begins_anew() -> None:
     first, last = look(1, {"0.5": 30, "+Inf": 40}), look(2, {"0.5": 5, "+Inf": 9})
     assert between(first, last, "answer") == {0.5: 5, INFINITY: 9}
+
+
+def test_what_is_expected_with_one_more_call_is_shown_once_it_is_known() -> None:
+    console = Console(width=120)
+    with console.capture() as caught:
+        console.print(shown([Look(1, {"calls_knee": {(): 5.0}, "answer_p95_predicted_seconds": {(): 1.234}})]))
+    assert "knee: 5 calls; with one more, p95 of an answer's sound: 1234 ms" in caught.get()
 
 
 def test_a_server_that_has_told_nothing_yet_is_shown_all_the_same() -> None:

@@ -390,18 +390,49 @@ class StuckSocket:
 
 
 class GoneSocket:
-    """A socket whose far end is gone."""
+    """A socket whose far end is gone. said: what it sent before, and was not read yet."""
+
+    def __init__(self, *said: str) -> None:
+        self._said = list(said)
+        self.taken = 0
 
     async def send_text(self, text: str) -> None:
+        self.taken += 1
         raise WebSocketDisconnect(1006)
+
+    async def receive(self) -> dict[str, Any]:
+        if self._said:
+            return {"type": "websocket.receive", "text": self._said.pop(0)}
+        return {"type": "websocket.disconnect", "code": 1006}
 
     async def close(self, code: int) -> None:
         raise RuntimeError("already closed")
 
 
-@pytest.mark.parametrize("socket", [StuckSocket(), GoneSocket()])
-def test_a_message_that_cannot_be_delivered_loses_the_line_and_hanging_up_still_ends(socket: Any) -> None:
+@pytest.mark.parametrize("hung_up", [True, False])
+def test_a_caller_who_hangs_up_while_the_agent_speaks_has_hung_up(hung_up: bool) -> None:
+    """The socket may be found closed by who writes to it before the carrier's `stop` is read."""
+
     async def main() -> None:
+        socket: Any = GoneSocket(media(), *([stop()] if hung_up else []))
+        line = MediaLine(socket, TwilioCodec(), Started(STREAM, CALL, "AC1"), ServerSettings())
+        for _ in range(3):
+            await line.send(Play(b"\xff" * 160))
+        assert socket.taken == 1, "nothing more is handed to a socket that is gone"
+        if hung_up:
+            assert [message async for message in line.receive()] == [AUDIO]
+            assert line.over
+        else:
+            with pytest.raises(LineLost, match="the carrier closed the stream"):
+                [message async for message in line.receive()]
+            assert not line.over
+
+    asyncio.run(main())
+
+
+def test_a_message_that_is_not_taken_loses_the_line_and_hanging_up_still_ends() -> None:
+    async def main() -> None:
+        socket: Any = StuckSocket()
         line = MediaLine(socket, TwilioCodec(), Started(STREAM, CALL, "AC1"), ServerSettings(send_within_s=0.01))
         with pytest.raises(LineLost):
             await line.send(Clear())

@@ -1,5 +1,6 @@
 """How loud sound is."""
 
+from math import log10
 from typing import Final
 
 import numpy as np
@@ -14,8 +15,9 @@ def level_dbfs(samples: Samples) -> float:
     """Root-mean-square level in dB relative to full scale (a full-scale square wave reads 0)."""
     if len(samples) == 0:
         return SILENT_DBFS
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
-    return max(SILENT_DBFS, 10 * np.log10(power)) if power > 0 else SILENT_DBFS
+    wide = samples.astype(np.float64)  # in which the squares of 16-bit samples and their sum are exact
+    power = float(wide.dot(wide)) / len(wide)
+    return max(SILENT_DBFS, 10 * log10(power)) if power > 0 else SILENT_DBFS
 
 
 def at_level(samples: Samples, dbfs: float) -> Samples:

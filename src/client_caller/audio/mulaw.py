@@ -34,14 +34,21 @@ def _encode_table() -> NDArray[np.uint8]:
     return table
 
 
-_LINEAR: Final[Samples] = (_decode_table() / 32_768).astype(np.float32)
+_PCM: Final[NDArray[np.int16]] = _decode_table()
+_LINEAR: Final[Samples] = (_PCM / 32_768).astype(np.float32)
 _CODE: Final[NDArray[np.uint8]] = _encode_table()
 
 
-def decode(mulaw: bytes) -> Samples:
+def decode(mulaw: bytes | bytearray) -> Samples:
     """Expand mu-law bytes to samples, shape (len(mulaw),)."""
-    samples: Samples = _LINEAR[np.frombuffer(mulaw, np.uint8)]
+    samples: Samples = _LINEAR.take(np.frombuffer(mulaw, np.uint8))
     return samples
+
+
+def decode_pcm(mulaw: bytes | bytearray) -> NDArray[np.int16]:
+    """The same as 16-bit PCM: what `decode` gives, times 32,768."""
+    pcm: NDArray[np.int16] = _PCM.take(np.frombuffer(mulaw, np.uint8))
+    return pcm
 
 
 def encode(samples: Samples) -> bytes:

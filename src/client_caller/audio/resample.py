@@ -5,6 +5,7 @@ Rule: no buffering beyond the filter's half length. (Stream resamplers made for 
       which a caller hears as a slow answer.)
 """
 
+from functools import cache
 from math import gcd
 from typing import Final
 
@@ -15,6 +16,9 @@ from client_caller.audio.frame import Samples
 
 _ZERO_CROSSINGS: Final = 16
 """Half length of the filter in periods of the slower rate: 2 ms at 8 kHz, and below -85 dB beyond 4.4 kHz."""
+
+LAG_SAMPLES: Final = _ZERO_CROSSINGS
+"""How far a sample's output depends on those around it, where the rate is raised, in samples of the input."""
 
 _KAISER_BETA: Final = 8.0
 """Side lobes near -80 dB, below the noise of mu-law."""
@@ -33,12 +37,7 @@ class Resampler:
         slower_hz = min(from_hz, to_hz)
         half = -(-_ZERO_CROSSINGS * from_hz // slower_hz)  # input samples each side of the output instant
         self._half = half
-        cutoff = 0.92 * slower_hz / from_hz  # of the input's Nyquist rate; the rest is the filter's slope
-        phases = np.arange(self._up)[:, None] / self._up
-        offset = np.arange(-half + 1, half + 1)[None, :] - phases
-        window = np.i0(_KAISER_BETA * np.sqrt(np.maximum(0.0, 1 - (offset / half) ** 2))) / np.i0(_KAISER_BETA)
-        taps = cutoff * np.sinc(cutoff * offset) * window
-        self._taps: Samples = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)  # (phases, 2 * half)
+        self._taps = _taps(self._up, half, 0.92 * slower_hz / from_hz)  # the rest is the filter's slope
         self._held: Samples = np.zeros(half - 1, np.float32)
         self._held_from = -(half - 1)  # input index of the first held sample
         self._received = 0
@@ -80,6 +79,17 @@ class Resampler:
         self._held = self._held[keep_from - self._held_from :].copy()
         self._held_from = keep_from
         return made
+
+
+@cache
+def _taps(up: int, half: int, cutoff: float) -> Samples:
+    """The filter of each phase, shape (phases, 2 * half). cutoff: of the input's Nyquist rate."""
+    phases = np.arange(up)[:, None] / up
+    offset = np.arange(-half + 1, half + 1)[None, :] - phases
+    window = np.i0(_KAISER_BETA * np.sqrt(np.maximum(0.0, 1 - (offset / half) ** 2))) / np.i0(_KAISER_BETA)
+    taps = cutoff * np.sinc(cutoff * offset) * window
+    filters: Samples = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+    return filters
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import isnan
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -139,12 +140,18 @@ def _calls(look: Look) -> str:
             f"calls: {look.of('calls_begun_total'):.0f} begun, {look.of('calls_ended_total'):.0f} ended, "
             f"{refused:.0f} refused; {lost:.0f} lines lost, {resumed:.0f} resumed",
             f"turns: {look.of('barge_ins_total'):.0f} barge-ins, {look.of('drafts_dropped_total'):.0f} drafts dropped",
+            f"knee: {look.of('calls_knee'):.0f} calls; with one more, p95 of an answer's sound: {_expected(look)}",
             f"loop: at most {1000 * look.of('loop_lag_worst_seconds'):.0f} ms late in the last 15 s; "
             f"{look.of('tasks'):.0f} tasks, {look.of('threads'):.0f} threads, {memory_mb:.0f} MB, "
             f"{look.of('process_open_fds'):.0f} files",
             *(("the ledger's database is away, entries are spilled",) if away else ()),
         )
     )
+
+
+def _expected(look: Look) -> str:
+    expected_s = look.of("answer_p95_predicted_seconds")
+    return "not known yet" if isnan(expected_s) else f"{1000 * expected_s:.0f} ms"
 
 
 def _times(looks: Sequence[Look]) -> "Table":

@@ -131,7 +131,7 @@ class BeepDetector:
         run = self._jitter.feed(mulaw, media_s)
         if run.restarted or not len(self._unseen):
             self._unseen = run.samples
-            self._seen_s = media_s + (len(mulaw) - len(run.samples)) / LINE_HZ
+            self._seen_s = media_s + (len(mulaw) - len(run.mulaw)) / LINE_HZ
             self._forget()
         else:
             self._unseen = np.concatenate((self._unseen, run.samples))

@@ -60,8 +60,7 @@ class Ears:
         level = level_dbfs(window)
         self._loudness.feed(level)
         self._echo.feed(window, self._loudness.floor_dbfs, self._loudness.is_quiet)
-        louder = np.clip(window * np.float32(10 ** (self._loudness.gain_db / 20)), -1.0, 1.0)
-        p = await self._activity.probability(louder)
+        p = await self._activity.probability(_louder(window, self._loudness.gain_db))
         nobody = self._loudness.is_quiet or self._is_not_the_caller(p, level)
         edge = self._endpointer.feed(p, self._windows * WINDOW_S, nobody)
         if self.voiced and p >= self._settings.speech_sure and not self._echo.covers(level):
@@ -83,3 +82,13 @@ class Ears:
         if nobody and self._windows_since_reset >= _RESET_AFTER_WINDOWS and not self._endpointer.in_speech:
             self._activity.reset()
             self._windows_since_reset = 0
+
+
+def _louder(window: Samples, gain_db: float) -> Samples:
+    """The window with this gain, at least 0, clipped to [-1, 1]; itself when there is none."""
+    if gain_db == 0:
+        return window
+    louder = window * np.float32(10 ** (gain_db / 20))
+    np.minimum(louder, 1.0, out=louder)
+    np.maximum(louder, -1.0, out=louder)
+    return louder

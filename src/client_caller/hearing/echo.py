@@ -25,7 +25,8 @@ from client_caller.audio.levels import SILENT_DBFS, level_dbfs
 from client_caller.hearing.endpointing import WINDOW_S, WINDOW_SAMPLES
 from client_caller.hearing.sent import Sent
 
-_HEARD: Final = 4 * WINDOW_SAMPLES  # 128 ms
+_HEARD_WINDOWS: Final = 4
+_HEARD: Final = _HEARD_WINDOWS * WINDOW_SAMPLES  # 128 ms
 """What is compared: longer, and a caller little louder than the echo is found later; shorter, and voices look alike."""
 
 _LATEST: Final = round(0.6 * LINE_HZ)
@@ -139,7 +140,7 @@ class Echo:
         self._sent = Sent()
         self._zero_at = 0.0  # call time of the first sample heard
         self._window = 0
-        self._heard: Samples = np.zeros(_HEARD, np.float32)
+        self._heard = deque([np.zeros(WINDOW_SAMPLES, np.float32)] * _HEARD_WINDOWS, _HEARD_WINDOWS)
         self._levels = deque([SILENT_DBFS] * _ECHOING_WINDOWS, _ECHOING_WINDOWS)  # of what was sent, newest last
         self._votes: deque[_Vote] = deque(maxlen=_VOTES)
         self._delay_s: float | None = None
@@ -193,8 +194,7 @@ class Echo:
         """
         self._window += 1
         self._floor_dbfs = floor_dbfs
-        self._heard[:-WINDOW_SAMPLES] = self._heard[WINDOW_SAMPLES:]
-        self._heard[-WINDOW_SAMPLES:] = window
+        self._heard.append(window)
         ends_at = self._zero_at + self._window * WINDOW_S
         for ago in range(_ECHOING_WINDOWS if self._window == 1 else 1)[::-1]:  # the agent may have begun before
             self._levels.append(self._sent_dbfs(ends_at - ago * WINDOW_S))
@@ -223,7 +223,7 @@ class Echo:
     def _look(self, level_dbfs: float) -> Match:
         """Compare what is heard with what was sent, and learn from it."""
         ends_at = self._zero_at + self._window * WINDOW_S
-        found = match(self._heard, self._sent.before(ends_at, _HEARD + _LATEST))
+        found = match(np.concatenate(self._heard), self._sent.before(ends_at, _HEARD + _LATEST))
         if found.likeness < _ALIKE:
             self._doubts += level_dbfs <= self.expected_dbfs + _MARGIN_DB
             if self._doubts >= _DOUBTS:

@@ -1,9 +1,10 @@
 """The jitter buffer: inbound mu-law made into one continuous run of sound.
 
 In:   chunks of mu-law bytes of any size, each with the media time of its first byte.
-Out:  samples without holes: what was lost is filled with silence, what comes twice or too late is dropped. Then the
+Out:  mu-law without holes: what was lost is filled with silence, what comes twice or too late is dropped. Then the
       same in windows of equal length, which know whether they were heard or lost.
-Rule: the clock is the carrier's media time. When a chunk arrives is of no interest here.
+Rule: the clock is the carrier's media time. When a chunk arrives is of no interest here. Bytes stay bytes: this is done
+      with every frame, and arithmetic only with every window.
 
 Media comes over TCP, so chunks keep their order; what is missing was lost before the carrier or discarded by it, and
 shows as a jump of the media time. Source: Twilio, Media Streams, message "media": its `timestamp` is in milliseconds of
@@ -13,11 +14,8 @@ the stream.
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from client_caller.audio.frame import FRAME_S, LINE_HZ, Samples
-from client_caller.audio.mulaw import decode
+from client_caller.audio.mulaw import SILENCE, decode
 
 _ROUNDING_S: Final = FRAME_S / 2
 """Less than this is the rounding of timestamps; a true loss is at least a frame."""
@@ -26,17 +24,27 @@ _RESTART_S: Final = 5.0
 """A jump beyond this, either way, is another stream and not a loss."""
 
 
+_QUIET: Final = bytes([SILENCE])
+_HEARD: Final = b"\0"
+_LOST: Final = b"\1"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """The sound that follows on what came before.
 
-    samples: shape (n,), 8 kHz;  lost_s: seconds of silence at its front that stand for lost sound;
-    restarted: media time jumped too far for a loss, and counting began anew with these samples.
+    mulaw: one byte a sample, 8 kHz;  lost_s: seconds of silence at its front that stand for lost sound;
+    restarted: media time jumped too far for a loss, and counting began anew with these bytes.
     """
 
-    samples: Samples
+    mulaw: bytes
     lost_s: float = 0.0
     restarted: bool = False
+
+    @property
+    def samples(self) -> Samples:
+        """The same as samples, shape (n,)."""
+        return decode(self.mulaw)
 
 
 class JitterBuffer:
@@ -49,23 +57,22 @@ class JitterBuffer:
 
     def feed(self, mulaw: bytes, media_s: float) -> Run:
         """What this chunk adds to the sound; nothing when it is a double."""
-        samples = decode(mulaw)
         start = round(media_s * LINE_HZ)
         ahead = 0 if self._expected is None else start - self._expected
         restarted = abs(ahead) > _RESTART_S * LINE_HZ
         if self._expected is None or restarted:
-            self._expected = start + len(samples)
-            return Run(samples, restarted=restarted)
+            self._expected = start + len(mulaw)
+            return Run(mulaw, restarted=restarted)
         if abs(ahead) < _ROUNDING_S * LINE_HZ:
-            self._expected += len(samples)
-            return Run(samples)
+            self._expected += len(mulaw)
+            return Run(mulaw)
         if ahead < 0:
-            self.late += -ahead >= len(samples)
-            fresh = samples[-ahead:]
+            self.late += -ahead >= len(mulaw)
+            fresh = mulaw[-ahead:]
             self._expected += len(fresh)
             return Run(fresh)
-        self._expected = start + len(samples)
-        return Run(np.concatenate((np.zeros(ahead, np.float32), samples)), lost_s=ahead / LINE_HZ)
+        self._expected = start + len(mulaw)
+        return Run(_QUIET * ahead + mulaw, lost_s=ahead / LINE_HZ)
 
 
 class Windows:
@@ -73,18 +80,20 @@ class Windows:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._samples: Samples = np.zeros(0, np.float32)
-        self._lost: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._mulaw = bytearray()
+        self._lost = bytearray()  # a mark for each of these
 
     def add(self, run: Run) -> None:
         """More sound, to be taken."""
-        self._samples = np.concatenate((self._samples, run.samples))
-        self._lost = np.concatenate((self._lost, np.arange(len(run.samples)) < round(run.lost_s * LINE_HZ)))
+        lost = min(round(run.lost_s * LINE_HZ), len(run.mulaw))
+        self._mulaw += run.mulaw
+        self._lost += _LOST * lost + _HEARD * (len(run.mulaw) - lost)
 
-    def take(self) -> tuple[Samples, bool] | None:
-        """The next window, shape (size,), and whether it was heard: at least half of it; None until it is complete."""
-        if len(self._samples) < self._size:
+    def take(self) -> tuple[bytes, bool] | None:
+        """The next window, `size` bytes, and whether it was heard: at least half of it; None until it is complete."""
+        size = self._size
+        if len(self._mulaw) < size:
             return None
-        window, self._samples = np.split(self._samples, [self._size])
-        lost, self._lost = np.split(self._lost, [self._size])
-        return window, 2 * int(lost.sum()) <= self._size
+        window, lost = bytes(self._mulaw[:size]), self._lost.count(_LOST, 0, size)
+        del self._mulaw[:size], self._lost[:size]
+        return window, 2 * lost <= size

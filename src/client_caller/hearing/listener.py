@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from client_caller.audio.frame import LINE_HZ, Samples
-from client_caller.audio.resample import Resampler
+from client_caller.audio.mulaw import decode
 from client_caller.conversation.events import Beeped, Interim, SpeechPaused, SpeechStarted
 from client_caller.hearing.beep import BeepDetector
 from client_caller.hearing.caller_turn import CallerTurn, Tail
@@ -66,8 +66,7 @@ class Listener:
         self._echo = Echo()
         self._ears = Ears(activity, settings, self._echo)
         self._turn = CallerTurn(settings.preroll_s)
-        self._upsampler = Resampler(LINE_HZ, _MODEL_HZ)
-        self._tape = Tape(_MODEL_HZ, _KEPT_S)
+        self._tape = Tape(_KEPT_S)
         self._heard_s = 0.0  # length of all sound so far
         self._zero_at: float | None = None  # call time of the first sample of the sound
         self._last_at = 0.0  # of the last event
@@ -83,13 +82,14 @@ class Listener:
         """
         run = self._jitter.feed(mulaw, media_s)
         self._keep_time(run, now)
-        self._tape.append(self._upsampler.feed(run.samples))
+        self._tape.append(run.mulaw)
         self._unseen.add(run)
         events = self._tones(mulaw, media_s, now) if beeps else []
         self._beeps = self._beeps if beeps else None
-        while (window := self._unseen.take()) is not None:
+        while (taken := self._unseen.take()) is not None:
             self._seen += 1
-            edge = await self._ears.feed(*window)
+            window, heard = taken
+            edge = await self._ears.feed(decode(window), heard)
             self._follow_voice(edge)
             if isinstance(edge, Onset):
                 events.append(SpeechStarted(self._call_time(edge.at, now)))
@@ -156,7 +156,7 @@ class Listener:
         self._turn.close()
 
     def _keep_time(self, run: Run, now: float) -> None:
-        length_s = len(run.samples) / LINE_HZ
+        length_s = len(run.mulaw) / LINE_HZ
         self._heard_s += length_s
         if run.lost_s > _NOTABLE_LOSS_S:
             log.warning("sound of the caller is missing", extra={"lost_ms": round(run.lost_s * 1000)})

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from client_caller.errors import LineError, LineLost, LineProtocolError
 from client_caller.line import codec as wire
 from client_caller.line.codec import Codec
+from client_caller.line.patience import Patience
 from client_caller.line.protocol import CallerAudio, Errand, Inbound, KeyTone, MarkReturned, Outbound, Parties
 from client_caller.settings import ServerSettings
 
@@ -129,9 +130,10 @@ class MediaLine:
         self.back_from = back_from
         self._limits = limits
         self._refused = 0
-        self._waiting: asyncio.Timeout | None = None  # the reader's, while it waits for a message
+        self._reading, self._sending = Patience(), Patience()
         self.is_open = True
         self.over = False
+        self._is_left = False  # the far end takes nothing any more
 
     @property
     def call_id(self) -> str:
@@ -183,18 +185,23 @@ class MediaLine:
             raise LineLost("the stream was given up")
 
     async def send(self, command: Outbound) -> None:
-        """Send one command. Raises LineLost when the stream is over or does not take it in time."""
+        """Send one command. Raises LineLost when the stream is over or does not take it in time.
+
+        What a far end does not get that has gone is dropped: how it went is yet to be read, for a caller's hang-up may
+        stand behind what was said last.
+        """
         if not self.is_open:
             raise LineLost("the stream is over")
+        if self._is_left:
+            return
         try:
-            async with asyncio.timeout(self._limits.send_within_s):
-                await self._socket.send_text(self._codec.encode(self._stream_id, command))
+            until = asyncio.get_running_loop().time() + self._limits.send_within_s
+            await self._sending.wait(self._socket.send_text(self._codec.encode(self._stream_id, command)), until)
         except TimeoutError as late:
             self.is_open = False
             raise LineLost(f"a message was not taken within {self._limits.send_within_s} s") from late
-        except WebSocketDisconnect as gone:
-            self.is_open = False
-            raise LineLost("the carrier closed the stream") from gone
+        except WebSocketDisconnect:
+            self._is_left = True
 
     async def leave(self, errand: Errand) -> None:
         """Have the carrier run an errand, which ends this stream. Raises LineError if it will not."""
@@ -216,8 +223,7 @@ class MediaLine:
     def break_off(self) -> None:
         """Give the stream up, which alone does not end the call; whoever holds the socket closes it."""
         self.is_open = False
-        if self._waiting and not self._waiting.expired():  # a far end that is gone does not answer a close
-            self._waiting.reschedule(asyncio.get_running_loop().time())
+        self._reading.give_up()  # a far end that is gone does not answer a close
 
     async def close(self, code: int) -> None:
         """Close the stream, which alone does not end the call. Safe to repeat."""
@@ -230,11 +236,7 @@ class MediaLine:
 
     async def _next(self, until: float, allowance: _Allowance) -> wire.Message:
         """The next message of this stream. Raises TimeoutError at `until`, or once the line is closed."""
-        try:
-            async with asyncio.timeout_at(until) as self._waiting:
-                received = await _receive(self._socket)
-        finally:
-            self._waiting = None
+        received = await self._reading.wait(_receive(self._socket), until)
         if not allowance.has_one(asyncio.get_running_loop().time()):
             raise LineLost(f"more than {self._limits.messages_per_s} messages a second")
         message = _understood(received, self._codec)

@@ -2,8 +2,9 @@
 
 In:   mu-law from either side with its place in call time; what a barge-in dropped; the time.
 Out:  a file anyone can play: 8 kHz, 16-bit PCM, the caller left, the agent right as it was played out.
-Rule: the latest second stays in memory, for agent audio that the carrier holds may yet be cut. Where nothing is
-      known there is silence; where two chunks overlap the later one counts.
+Rule: the latest three quarters of a second stay in memory, for agent audio that the carrier holds may yet be cut, and
+      a caller's may come late; the rest is written four times a second. So a kill loses a second of sound at most.
+      Where nothing is known there is silence; where two chunks overlap the later one counts.
 """
 
 import struct
@@ -12,20 +13,20 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from client_caller.audio import mulaw
 from client_caller.audio.frame import LINE_HZ
 from client_caller.records.kept_file import KeptFile
 
-_HOLD_S: Final = 1.0
+_HOLD_S: Final = 0.75
 _FLUSH_S: Final = 0.25
 """Silence or sound worth a write."""
 
 _WINDOW: Final = 8 * LINE_HZ
-"""Samples in memory, from the end of the file on: 256 kB a call. Audio beyond it is dropped."""
+"""Samples in memory, from the end of the file on: 128 kB a call. Audio beyond it is dropped."""
 
-_CALLER: Final = 0
-_AGENT: Final = 1
+_QUIET: Final = bytes([mulaw.SILENCE])
 _SAMPLE_BYTES: Final = 4  # two channels of 16 bits
 _HEADER_BYTES: Final = 44
 
@@ -43,7 +44,8 @@ class Recording:
         self._begun: Callable[[], None] | None = begun
         self._file: KeptFile | None = None
         self._on_disk = 0  # samples of each channel
-        self._window = np.zeros((_WINDOW if path else 0, 2), "<i2")
+        self._caller = bytearray(_QUIET * (_WINDOW if path else 0))
+        self._agent = self._caller[:]
 
     def start(self, now: float) -> None:
         """The call may be recorded from now on; the file is silent up to here. Safe to repeat."""
@@ -77,15 +79,16 @@ class Recording:
 
     def caller(self, at_s: float, sound: bytes) -> None:
         """The caller's `sound`, of which the first sample was heard at `at_s`."""
-        self._put(_CALLER, at_s, sound)
+        self._put(self._caller, at_s, sound)
 
     def agent(self, at_s: float, sound: bytes) -> None:
         """The agent's `sound`, of which the first sample is played at `at_s`, now or soon."""
-        self._put(_AGENT, at_s, sound)
+        self._put(self._agent, at_s, sound)
 
     def cut(self, at_s: float) -> None:
         """What the agent would have played at `at_s` and later was dropped by a clear."""
-        self._window[max(0, self._place(at_s)) :, _AGENT] = 0
+        kept = max(0, self._place(at_s))
+        self._agent[kept:] = _QUIET * (len(self._agent) - kept)
 
     def advance(self, now: float) -> None:
         """Write what is too old to be cut. Cheap enough to be called with every frame."""
@@ -101,24 +104,30 @@ class Recording:
     def _place(self, at_s: float) -> int:
         return round(at_s * LINE_HZ) - self._on_disk
 
-    def _put(self, channel: int, at_s: float, sound: bytes) -> None:
+    def _put(self, channel: bytearray, at_s: float, sound: bytes) -> None:
         if self._file is None:
             return
         start = self._place(at_s)
         begin, end = max(start, 0), min(start + len(sound), _WINDOW)
         if begin < end:
-            self._window[begin:end, channel] = mulaw.decode(sound[begin - start : end - start]) * 32_768
+            channel[begin:end] = sound[begin - start : end - start]
 
     def _flush(self, until_s: float) -> None:
         if self._file is None:
             return
         while (count := min(self._place(until_s), _WINDOW)) > 0:
-            self._file.append(self._window[:count].tobytes())
-            self._window[:-count] = self._window[count:].copy()
-            self._window[-count:] = 0
+            sides = (self._taken(self._caller, count), self._taken(self._agent, count))
+            self._file.append(np.stack(sides, axis=1).astype("<i2", copy=False).tobytes())
             self._on_disk += count
         # Last, so that at every instant the header promises no more than is there.
         self._file.replace_head(wav_header(self._on_disk))
+
+    def _taken(self, channel: bytearray, count: int) -> NDArray[np.int16]:
+        """The first samples of a window, which goes on by as many."""
+        taken = mulaw.decode_pcm(channel[:count])
+        del channel[:count]
+        channel += _QUIET * count
+        return taken
 
 
 def wav_header(samples: int) -> bytes:
