@@ -4,7 +4,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 CALLER := .venv/bin/client-caller
 .DEFAULT_GOAL := help
-.PHONY: help setup torch models demo serve check test long bench clean
+.PHONY: help setup torch models demo serve check test long bench soak load clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -41,7 +41,13 @@ long: models torch ## the tests that take too long for every change
 	$(PYTHON) -m pytest -m long
 
 bench: models torch ## measure, one table and one JSON per script
-	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py bench/thinking.py bench/word_times.py bench/voice_engine.py bench/voice_kernels.py bench/gateway.py; do $(PYTHON) "$$script" || exit 1; done
+	@for script in bench/first_call.py bench/flow.py bench/hearing.py bench/endpointing.py bench/answered.py bench/wire.py bench/campaign.py bench/thinking.py bench/word_times.py bench/voice_engine.py bench/voice_kernels.py bench/media_path.py bench/gateway.py bench/fleet.py bench/gpu_stack.py; do $(PYTHON) "$$script" || exit 1; done
+
+soak: models ## hold thousands of calls, and see whether anything grows or fails; takes an hour
+	$(PYTHON) bench/soak.py
+
+load: models ## find out how many calls at once this machine carries; takes half an hour
+	$(PYTHON) bench/load.py
 
 clean: ## remove .venv, caches and what runs left; the model files stay
 	rm -rf .venv build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -28,7 +28,7 @@ name, told, drains = sys.argv[1:4]
 def tell(what):
     with open(told, "a") as file:
         file.write(f"{name} {what} {os.getpid()}\\\\n")
-    print(name, what, file=sys.stderr, flush=True)
+    os.write(2, f"{name} {what}\\\\n".encode())  # in a handler that may interrupt itself
 asked = []
 def stop(*_):
     asked.append(1)
