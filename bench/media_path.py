@@ -67,6 +67,7 @@ def _show(rows: dict[str, dict[str, float]], before: dict[str, dict[str, float]]
 
 
 def main(before: Path | None, out: Path, *, quick: bool) -> None:
+    earlier: dict[str, Any] = json.loads(before.read_text()) if before else {}
     model = SileroModel(ModelStore(load_settings().models).path("silero_vad.onnx"))
     parts: dict[str, Part] = {
         "websocket, in": socket_in,
@@ -87,7 +88,6 @@ def main(before: Path | None, out: Path, *, quick: bool) -> None:
         took = [whole(model, calls, _CALL_S, Path(folder) / str(n)) for n in range(2 if quick else 3)]
     name = f"whole, {calls} calls, but for sockets"
     rows[name] = _row(took)
-    earlier: dict[str, Any] = json.loads(before.read_text()) if before else {}
     _show(rows, earlier.get("rows", {}))
     result = {**origin("one frame on the media path"), "rows": rows}
     if earlier:

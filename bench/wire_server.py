@@ -1,7 +1,7 @@
 """The server that the benchmark of the line calls: the whole of it, but for its engines, which are fakes.
 
-    python wire_server.py [--silero] [--port N]       the supervisor; settings come from the environment
-    python wire_server.py [--silero] --listen-fd N    the serving process, as the supervisor starts it
+    python wire_server.py [--silero] [--talks] [--port N]   the supervisor; settings come from the environment
+    python wire_server.py [--silero] [--talks] --listen-fd N   the serving process, as the supervisor starts it
 
 Supervisor, web server, webhooks, media sockets, calls, records and ledger are those of `client-caller serve`. The ears
 take loud for voice, the transcriber finds the same question after 100 ms, the model gives the same answer after 100 ms,
@@ -44,6 +44,9 @@ AGENT: Final = Agent(
     limits=AgentLimits(max_call_s=7_200, silence_s=60),
 )
 
+TALKS: Final = AGENT.model_copy(update={"greeting": "We are open Monday to Friday from nine to five. " * 5})
+"""Talks for 10 s of its own accord; with more, a piece would be longer than the numbered voice can say."""
+
 
 def engines(silero: SileroModel | None = None) -> Engines:
     """The shipped fakes, at the pace of good engines."""
@@ -65,7 +68,7 @@ async def serve(descriptor: int) -> None:
         try:
             store = ModelStore(settings.models)
             silero = SileroModel(store.path("silero_vad.onnx")) if "--silero" in sys.argv else None
-            house = House(settings, AGENT, engines(silero), ledger.note)
+            house = House(settings, TALKS if "--talks" in sys.argv else AGENT, engines(silero), ledger.note)
             print(f"{AGENT.name} answers calls at {here}", flush=True)
             if not settings.fleet.address:
                 await answer_calls(house, listener, lifeline=0)

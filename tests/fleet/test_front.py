@@ -59,6 +59,25 @@ def test_a_call_of_a_dead_gateway_goes_on_at_another_with_what_was_written_of_it
     play(url, tmp_path, scene)
 
 
+def test_a_call_that_has_moved_twice_is_not_taken_for_one_that_is_where_it_was(sqlite: str, tmp_path: Path) -> None:
+    """West asked last when north held it; since then it was at south. North's own record of it is an old one."""
+
+    async def scene(many: Many, north: One, south: One, west: One) -> None:
+        south.house.running, west.house.running = 5, 5
+        await many.beat()
+        assert await west.post("CA1") == "north answers"
+        north.house.state = "leaving"
+        west.house.running = 7
+        await many.beat()
+        assert await north.post("CA1", **NEXT) == "south answers"
+        north.house.state, south.house.state = "open", "leaving"
+        await many.beat()
+        assert await west.post("CA1", **NEXT) == "north answers"
+        assert north.journals.brought == ["CA1"], "what was said at south is known"
+
+    play(sqlite, tmp_path, scene, ("north", "south", "west"))
+
+
 def test_a_third_gateway_is_found_when_two_are_dead(sqlite: str, tmp_path: Path) -> None:
     async def scene(many: Many, north: One, south: One, west: One) -> None:
         north.house.running, west.house.running = 6, 5

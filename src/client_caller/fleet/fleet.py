@@ -123,10 +123,16 @@ class Fleet:
     # Who holds a call.
 
     async def holder(self, call_id: str) -> str:
-        """The name of the gateway that holds this call; empty when none does, or nobody can be asked."""
-        if call_id in self._holders:
-            return self._holders[call_id]
-        return self._remember(call_id, await self._ask("", registry.holder, call_id))
+        """The name of the gateway that holds this call; empty when none does.
+
+        While nobody can be asked it is the one that did so last, as far as is known here.
+        """
+        known = self._holders.get(call_id, "")
+        return self._remember(call_id, await self._ask(known, registry.holder, call_id))
+
+    def held_lately(self, call_id: str) -> str:
+        """The same without asking: who held it when it was asked last."""
+        return self._holders.get(call_id, "")
 
     async def claim(self, call_id: str, name: str) -> str:
         """Have this gateway hold a call that is new; gives who does, for somebody may have been quicker."""

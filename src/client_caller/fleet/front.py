@@ -178,7 +178,9 @@ class Front:
     async def _of_a_call(self, request: _Request, about: About) -> _Answer | None:
         """A request of the carrier's: to the gateway that holds the call, to the next one if that is gone."""
         fleet, moved = self._fleet, False
-        name = await fleet.holder(about.call_id) or await self._first(about)
+        # Who is to go on with a call must know for sure who held it last: what is remembered may be of two moves ago.
+        lately = fleet.held_lately(about.call_id) if about.kind == "news" else ""
+        name = lately or await fleet.holder(about.call_id) or await self._first(about)
         tried: list[str] = []
         while name not in ("", *tried) and len(tried) < _TRIES:
             gateway = fleet.gateway(name)
