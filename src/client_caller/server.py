@@ -104,7 +104,6 @@ async def _serve(
         fleet = Fleet(settings.fleet, ledger, house, lambda: meter.predicted_p95_s) if settings.fleet.address else None
         on_duty = fleet.is_office if fleet else (lambda: True)
         office = await stack.enter_async_context(staffed(house, ledger, carrier, on_duty))
-        await stack.enter_async_context(summing_up(house, ledger))
         await stack.enter_async_context(metered(meter, house, ledger))
         if settings.traces.endpoint:
             from client_caller.tracing import traced
@@ -126,6 +125,7 @@ async def _serve(
             print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
 
         await stack.enter_async_context(furnished(house, announce, partial(_stop, server)))
+        await stack.enter_async_context(summing_up(house, ledger))  # ends before the model that it asks does
         await _answer(server, house, listener, lifeline)
 
 
