@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from private_postgres import PrivatePostgres
 from sqlalchemy import create_engine, inspect, text
 
 from client_caller.errors import ConfigError
@@ -16,6 +15,7 @@ from client_caller.ledger import database as database_module
 from client_caller.ledger.database import VERSION_TABLE, open_database, spill_beside
 from client_caller.ledger.entries import OPEN
 from client_caller.ledger.schema import OPEN_ORDER, metadata
+from private_postgres import PrivatePostgres
 
 SETTING = "CLIENT_CALLER_LEDGER__URL"
 VERSIONS = Path(database_module.__file__).parent / "migrations" / "versions"

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_scenes import THEIRS, Play, at
-from private_postgres import PrivatePostgres
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DataError, OperationalError
 
@@ -23,6 +22,7 @@ from client_caller.ledger.entries import CallBegan, CallEnded, CallNoted, CallRe
 from client_caller.ledger.ledger import Ledger, open_ledger
 from client_caller.ledger.spill import Spill
 from client_caller.ledger.writer import Writer
+from private_postgres import PrivatePostgres
 
 
 def note(number: int) -> CallNoted:
