@@ -27,10 +27,10 @@ def test_when_a_machine_is_gone_its_calls_go_on_elsewhere_and_all_others_notice_
     tmp_path: Path, postgres: PrivatePostgres
 ) -> None:
     async def kill_one(gateways: Gateways) -> None:
-        await asyncio.sleep(6.0)
+        await asyncio.sleep(4.0)
         await gateways.kill("south")
 
-    carried = carry(tmp_path, postgres.empty_database(), kill_one, 18.0)
+    carried = carry(tmp_path, postgres.empty_database(), kill_one, 13.0)
     moved = [call for call in carried if call.held_by[0] == "south"]
     assert moved
     assert all(len(call.held_by) == 2 and len(call.away_s) == 1 for call in moved)

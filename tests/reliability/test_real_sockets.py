@@ -88,6 +88,7 @@ async def answered_after_s(folder: Path, unwell: Any, fault: Fault | None) -> fl
 
 
 @pytest.mark.realtime
+@pytest.mark.long
 def test_twenty_five_faults_over_real_sockets_leave_every_caller_answered(tmp_path: Path) -> None:
     faults: list[tuple[str, Any, Fault | None]] = [(name, FAULTS[name], None) for name in ENGINE_FAULTS]
     faults += [(fault, (), fault) for fault in LINE_FAULTS]
