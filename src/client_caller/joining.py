@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from starlette.types import ASGIApp
+from starlette.requests import Request
+from starlette.types import ASGIApp, Scope
 
 from client_caller.app import working
 from client_caller.errors import ConfigError
@@ -18,12 +19,14 @@ from client_caller.fleet.copying import JournalCopies, materialise
 from client_caller.fleet.fleet import Fleet
 from client_caller.fleet.front import Front, when
 from client_caller.house import House
+from client_caller.keys import known_key
 from client_caller.ledger.database import LedgerFailed
 from client_caller.ledger.ledger import Ledger
 from client_caller.line.twilio_signature import SignatureCheck
 from client_caller.line.twilio_whose import About, about
 from client_caller.office import Office
 from client_caller.settings import Settings
+from client_caller.web.api import has_key
 
 log = logging.getLogger("client_caller.fleet")
 
@@ -85,7 +88,12 @@ async def joined(
         if office:
             await when(office.has_orders, _ORDERS_WITHIN_S)
 
-    front = Front(app, fleet, kept, settings.fleet.key.get_secret_value(), whose, order_known)
+    known = known_key(settings)
+
+    def is_operator(scope: Scope) -> bool:
+        return known is not None and has_key(Request(scope), known.get_secret_value().encode())
+
+    front = Front(app, fleet, kept, settings.fleet.key.get_secret_value(), whose, order_known, is_operator)
     house.on_change = fleet.tell_soon
     house.followers.append(copies.follow)
     try:

@@ -43,6 +43,10 @@ def whose(target: str, headers: Mapping[str, str], body: bytes) -> About | None:
     return About(headers["x-call"], headers.get("x-order", ""), headers.get("x-kind", "first"))
 
 
+def is_operator(scope: Scope) -> bool:
+    return (b"authorization", b"Bearer key") in scope["headers"]
+
+
 @dataclass
 class Journals:
     """What was done with journals."""
@@ -104,7 +108,9 @@ class One:
         self.orders_awaited = 0
         settings = FleetSettings(name=name, address=f"http://{name}", key=KEY)  # type: ignore[arg-type]
         self.fleet = Fleet(settings, ledger, self.house)
-        self.front = Front(self._app, self.fleet, self.journals, KEY, whose, self._order_known, _Between(many))
+        self.front = Front(
+            self._app, self.fleet, self.journals, KEY, whose, self._order_known, is_operator, _Between(many)
+        )
         self.transport = httpx.ASGITransport(self.front)
 
     async def post(self, call: str = "", path: str = "/twilio/voice", body: bytes = b"", **headers: str) -> str:

@@ -232,9 +232,11 @@ def test_the_operator_may_ask_any_gateway(sqlite: str, tmp_path: Path) -> None:
         north.house.running = 5
         await many.beat()
         await north.post("CA1")
-        assert await south.post(path="/api/calls") == "north answers", "the office"
-        assert await north.post(path="/api/calls/CA1/hang-up") == "south answers", "who holds the call"
-        assert await south.post(path="/api/calls/CA1/hang-up") == "south answers"
+        key = {"authorization": "Bearer key"}
+        assert await south.post(path="/api/calls", **key) == "north answers", "the office"
+        assert await north.post(path="/api/calls/CA1/hang-up", **key) == "south answers", "who holds the call"
+        assert await south.post(path="/api/calls/CA1/hang-up", **key) == "south answers"
+        assert await south.post(path="/api/calls") == "south answers", "who has no key is passed on to nobody"
 
     play(sqlite, tmp_path, scene)
 

@@ -30,7 +30,8 @@ KEY: Final = "x-client-caller-fleet"
 MOVED: Final = "x-client-caller-moved"
 """Header of one that is about a call which that gateway holds from now on."""
 
-_LONGEST: Final = {"/twilio/": 65_536, "/api/": 8 * 1024 * 1024}
+_API: Final = "/api/"
+_LONGEST: Final = {"/twilio/": 65_536, _API: 8 * 1024 * 1024}
 """Bytes of a body that is read, by how its path begins. What is longer the application refuses by itself."""
 
 _WITHIN_S: Final = httpx.Timeout(4.0, connect=0.7)
@@ -101,7 +102,8 @@ class Front:
     """An ASGI application around the one that answers calls.
 
     key: what gateways show each other;  whose: finds the call of a request;  order_known: waits until an order of ours
-    is known here;  transport: what carries requests, None for the network.
+    is known here;  is_operator: whether a request has the operator's key: of others no part of a body is read;
+    transport: what carries requests, None for the network.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Front:
         key: str,
         whose: Whose,
         order_known: Callable[[], Awaitable[None]],
+        is_operator: Callable[[Scope], bool],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._app = app
@@ -120,6 +123,7 @@ class Front:
         self._key = key
         self._whose = whose
         self._order_known = order_known
+        self._is_operator = is_operator
         limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
         self._client = httpx.AsyncClient(timeout=_WITHIN_S, limits=limits, transport=transport, trust_env=False)
 
@@ -129,8 +133,12 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or have it answered."""
-        longest = next((size for start, size in _LONGEST.items() if _path_of(scope).startswith(start)), 0)
+        path = _path_of(scope)
+        longest = next((size for start, size in _LONGEST.items() if path.startswith(start)), 0)
         if scope["type"] != "http" or scope["method"] != "POST" or not longest:
+            await self._app(scope, receive, send)
+            return
+        if path.startswith(_API) and not self._is_operator(scope):
             await self._app(scope, receive, send)
             return
         read, body, is_whole = await _read(receive, longest)
@@ -150,7 +158,7 @@ class Front:
     async def _elsewhere(self, request: _Request) -> _Answer | None:
         """What another gateway answers; None when it is this one that must."""
         path = request.target.partition("?")[0]
-        if path.startswith("/api/"):
+        if path.startswith(_API):
             return None if request.is_of(self._key) else await self._of_the_operator(request, path)
         about = self._whose(request.target, dict(request.headers), request.body)
         if about is None:
