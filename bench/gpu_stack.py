@@ -1,6 +1,7 @@
 """The whole stack on one card: each stage alone, and calls of all three together, more of them each time.
 
-    .venv/bin/python bench/gpu_stack.py [--calls 1,3,8,16,32] [--turns 8] [--mps auto|never|always]
+    .venv/bin/python bench/gpu_stack.py [--calls 1,3,8,16,32] [--turns 8] [--alone 10]
+                                        [--mps auto|never|always]
                                         [--out bench/results/gpu_stack.json]
 
 In:   a GPU with room for the plan of deploy/profiles/a100.env, and vLLM (scripts/vllm.sh); or neither.
@@ -116,13 +117,13 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(1_000 * seconds)
 
 
-async def measure(counts: Sequence[int], turns: int, mps: str, *, small: bool) -> dict[str, Any]:
+async def measure(counts: Sequence[int], turns: int, repeats: int, mps: str, *, small: bool) -> dict[str, Any]:
     """The result."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        async with stack(Path(folder), small=small, mps=mps) as found:
+        async with stack(Path(folder), small=small, mps=mps, calls=max(counts)) as found:
             print(f"{found.kinds}\nthe card is shared by: {found.sharing}; a codec frame lasts {1000 * FRAME_S:.0f} ms")
-            times = await alone(found.engines, _ALONE_SMALL if small else _ALONE)
+            times = await alone(found.engines, repeats)
             show_times(times)
             rows = await loads(found.engines, counts, turns)
             return {
@@ -141,6 +142,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--calls", default="", help="how many at once, one after another")
     options.add_argument("--turns", type=int, default=0, help="of each call; 0: 8, or 1 without a GPU")
+    options.add_argument("--alone", type=int, default=0, help="turns alone before that; 0: 10, or 3 without a GPU")
     options.add_argument("--mps", choices=("auto", "never", "always"), default="auto")
     options.add_argument("--out", type=Path, default=OUT)
     chosen = options.parse_args()
@@ -151,7 +153,8 @@ def main() -> None:
         print(f"On {torch.cuda.get_device_name()}, random weights of the published sizes.")
     counts = tuple(map(int, chosen.calls.split(","))) if chosen.calls else CALLS_SMALL if small else CALLS
     gpu = None if small else torch.cuda.get_device_name()
-    result = asyncio.run(measure(counts, chosen.turns or (1 if small else 8), chosen.mps, small=small))
+    turns, repeats = chosen.turns or (1 if small else 8), chosen.alone or (_ALONE_SMALL if small else _ALONE)
+    result = asyncio.run(measure(counts, turns, repeats, chosen.mps, small=small))
     keep(origin("the whole stack on one card") | {"small": small, "GPU": gpu} | result, chosen.out)
     print(f"\nwritten to {chosen.out}")
 

@@ -32,6 +32,12 @@ REPLY_TOKENS: Final = 40
 SENTENCE: Final = "Thank you for waiting. I have found a time on Tuesday at ten."
 """Four seconds at 15 letters a second."""
 
+CALL_S: Final = 180.0
+"""How long calls last, for the question how often one begins beside those that are measured."""
+
+_NEWCOMERS: Final = 1_000_000
+"""Numbers of calls from here on are those of newcomers."""
+
 _REMEMBERED: Final = 6
 """Turns that the voice is told of."""
 
@@ -181,15 +187,16 @@ async def _taken(tokens: AsyncIterator[object], count: int) -> float:
 
 
 async def hold(engines: Engines, count: int, turns: int) -> tuple[list[Turn], list[str]]:
-    """So many calls at once, spread over the time a turn takes, each of so many turns; what failed, by its error."""
+    """So many calls at once, under way already, spread over the time a turn takes, each of so many turns; what failed,
+    by its error. Others begin meanwhile, as often as calls of CALL_S would: their prompts are new to the engines.
+    """
     found: list[Turn] = []
     failed: list[str] = []
+    calls = [Call(engines, number) for number in range(count)]
 
-    async def one(number: int) -> None:
-        call = Call(engines, number)
+    async def one(number: int, call: Call) -> None:
         try:
             await asyncio.sleep((HEARD_S + SPOKEN_S) * number / count)
-            await call.begin()
             for _ in range(turns):
                 await asyncio.sleep(HEARD_S)  # the caller speaks
                 try:
@@ -199,5 +206,22 @@ async def hold(engines: Engines, count: int, turns: int) -> tuple[list[Turn], li
         finally:
             call.end()
 
-    await asyncio.gather(*(one(number) for number in range(count)))
+    async def begin(call: Call) -> None:
+        try:
+            await call.begin()
+        except EngineError as wrong:  # the product reads the prompt with the first turn then
+            failed.append(f"at its beginning: {wrong}")
+
+    async def newcomers() -> None:
+        for number in itertools.count(_NEWCOMERS + 1_000 * count):
+            await asyncio.sleep(CALL_S / count)
+            await begin(Call(engines, number))
+
+    for call in calls:
+        await begin(call)
+    others = asyncio.create_task(newcomers())
+    try:
+        await asyncio.gather(*(one(number, call) for number, call in enumerate(calls)))
+    finally:
+        others.cancel()
     return found, failed

@@ -23,7 +23,7 @@ from client_caller.hearing.whisper import WhisperBatches
 from client_caller.settings import Settings, load_settings
 from client_caller.speaking.csm_voice import CsmVoice
 from client_caller.thinking.openai_client import OpenAIModel
-from gpu_stack_calls import SENTENCE, Engines, conversation
+from gpu_stack_calls import SENTENCE, Engines, conversation, speech
 from gpu_stack_models import TINY, TURBO, dummy_launch_file, make_gemma, make_whisper
 from thinking_server import serving
 from thinking_talk import SAID
@@ -48,9 +48,12 @@ class Stack:
 
 
 @asynccontextmanager
-async def stack(folder: Path, *, small: bool, mps: str) -> AsyncIterator[Stack]:
-    """Everything, until the end of the block. Raises ConfigError, ServiceFailed."""
-    settings = _settings(folder, small=small, mps=mps)
+async def stack(folder: Path, *, small: bool, mps: str, calls: int) -> AsyncIterator[Stack]:
+    """Everything, until the end of the block. calls: at once, at most; the voice has a slot for each, or the plan's.
+
+    Raises ConfigError, ServiceFailed.
+    """
+    settings = _settings(folder, small=small, mps=mps, calls=calls)
     plan = plan_of(settings)
     used: dict[str, float] = {}
     async with AsyncExitStack() as undo:
@@ -76,6 +79,7 @@ async def stack(folder: Path, *, small: bool, mps: str) -> AsyncIterator[Stack]:
             _note(used, name, small=small)
         ears = WhisperBatches(settings.hearing, "en")
         undo.callback(ears.close)
+        await ears.transcribe(speech())  # the first words take seconds: kernels are loaded, as they are before calls
         _note(used, "whisper", small=small)
         voice = CsmVoice(plan.csm_url, settings.speaking.csm_key.get_secret_value(), _NOISE)
         undo.push_async_callback(voice.close)
@@ -84,7 +88,7 @@ async def stack(folder: Path, *, small: bool, mps: str) -> AsyncIterator[Stack]:
         yield Stack(engines, plan, _kinds(small=small), sharing, used)
 
 
-def _settings(folder: Path, *, small: bool, mps: str) -> Settings:
+def _settings(folder: Path, *, small: bool, mps: str, calls: int) -> Settings:
     """Those of the profile, with models that are made up."""
     settings = load_settings(PROFILE)
     assert settings.box.vllm is not None
@@ -96,7 +100,7 @@ def _settings(folder: Path, *, small: bool, mps: str) -> Settings:
     else:
         launch = dummy_launch_file(settings.box.vllm, folder / settings.box.vllm.name)
         make_gemma(folder / plan_of(settings).launch.model, _words())
-        box |= {"csm_random": "published", "vllm": launch}
+        box |= {"csm_random": "published", "vllm": launch, "csm_slots": max(calls, settings.box.csm_slots)}
     speaking = {"csm_url": f"http://127.0.0.1:{_free_port()}", "csm_voice": _NOISE}
     return settings.model_copy(
         update={

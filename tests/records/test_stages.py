@@ -153,6 +153,12 @@ def test_lines_and_engines_that_fail_are_told() -> None:
     ]
 
 
+def test_what_was_not_read_ahead_is_felt_by_nobody() -> None:
+    assert told_by(events((1.0, EngineFailed("language model", 0)), (2.0, EngineFailed("language model", 1)))) == [
+        Felt("language model")
+    ]
+
+
 MOMENTS = st.one_of(
     st.builds(SpeechStarted, st.floats(0, 10)),
     st.builds(SpeechPaused, st.floats(0, 10), st.just(1.0)),

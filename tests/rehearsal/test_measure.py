@@ -67,3 +67,9 @@ def test_each_turn_ends_where_the_next_begins() -> None:
     assert call.greeting_at == pytest.approx(0.2)
     assert [turn.agent_audible_at for turn in call.turns] == [None, pytest.approx(5.5)]
     assert call.lateness_s == 0.003
+
+
+def test_a_call_in_which_the_caller_said_nothing_has_no_turns() -> None:
+    played = agent_speaking((0.2, 0.6))
+    call = measure(played, played, [], 0.0)
+    assert (call.turns, call.greeting_at) == ((), pytest.approx(0.2))

@@ -106,6 +106,8 @@ class Stages:
                 return self._reached(reply, "first piece", t)
             case Sounding(on=True):
                 return self._answered(t)
+            case EngineFailed(engine="language model", number=0):
+                return []  # it is read with the reply then, and a reply that comes late is told of itself
             case EngineFailed(engine=engine):
                 return [Felt(engine)]
             case LineLost():

@@ -59,9 +59,10 @@ class HeardCall:
 def measure(sent: bytes, played: bytes, spoken: Sequence[Spoken], lateness_s: float) -> HeardCall:
     """Judge a call. sent, played: mu-law at 8 kHz, equally long."""
     agent = audible(decode(played))
-    next_starts = [turn.started_at for turn in spoken[1:]] + [len(agent) * BLOCK_S]
+    ends_at = len(agent) * BLOCK_S
+    next_starts = [*(turn.started_at for turn in spoken), ends_at][1:]
     turns = tuple(_turn(turn, agent, until) for turn, until in zip(spoken, next_starts, strict=True))
-    return HeardCall(sent, played, turns, _first(agent, 0.0, len(agent) * BLOCK_S), lateness_s)
+    return HeardCall(sent, played, turns, _first(agent, 0.0, ends_at), lateness_s)
 
 
 def _turn(turn: Spoken, agent: NDArray[np.bool_], until: float) -> TurnHeard:

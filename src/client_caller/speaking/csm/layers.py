@@ -106,8 +106,24 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     The queries that share a key head stand in its row of queries, so that neither keys nor values are repeated. CUDA's
     attention leaves its result in the order in which it is wanted here, so nothing is copied.
     """
+    if mask is not None and queries.shape[1] == 1:
+        return _attend_for_one(queries[:, 0], keys, values, mask)
     seen = F.scaled_dot_product_attention(queries.flatten(1, 2).transpose(1, 2), keys, values, attn_mask=mask)
     return seen.transpose(1, 2).reshape(*queries.shape[:2], -1)
+
+
+def _attend_for_one(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """The same for one row of each, by plain products.
+
+    torch's masked attention gives a head's whole past to one processor of the GPU: with 1,024 positions it takes 50 µs
+    on an H100, and these six kernels 20.
+    """
+    batch, group, kv_heads, width = queries.shape
+    asked = queries.new_empty(batch, kv_heads, group, width)
+    torch.mul(queries.transpose(1, 2), width**-0.5, out=asked)
+    scores = asked.flatten(0, 1).bmm(keys.flatten(0, 1).transpose(1, 2)).view(batch, kv_heads, group, -1)
+    seen = scores.add_(mask).softmax(-1).flatten(0, 1).bmm(values.flatten(0, 1))
+    return seen.view(batch, kv_heads, group, width).transpose(1, 2).reshape(batch, 1, -1)
 
 
 def for_groups(mask: Tensor, config: LlamaConfig) -> Tensor:
