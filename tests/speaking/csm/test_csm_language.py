@@ -232,8 +232,9 @@ def test_in_bfloat16_it_says_about_the_same() -> None:
 
 @pytest.mark.parametrize("streams", [1, 32])
 def test_a_frame_takes_no_more_kernels_than_it_did(streams: int) -> None:
-    """Launching them is much of a frame's time with few streams. Who needs one more here has seen the table, or measured
-    that it takes less: attention by plain products is 80 more, and a frame half a millisecond shorter."""
+    """Launching them is much of a frame's time. Who needs one more here has seen the table, or measured that it takes
+    less: attention by plain products is 80 more, and a frame half a millisecond shorter.
+    """
     kernels = counted(PUBLISHED, streams, 512)
     assert 1_000 < kernels.total() <= 1_890
     assert not {name for _, name in kernels} & {"_local_scalar_dense", "nonzero"}  # they would be waited for
