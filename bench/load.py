@@ -1,12 +1,14 @@
 """Several calls at once on the embedded models, measured at the callers' ears: how many are too many, and why.
 
-    .venv/bin/python bench/load.py [--counts 1,2,3,5,8] [--least 6] [--out bench/results/load.json]
+    .venv/bin/python bench/load.py [--counts 1,2,3,5,8] [--least 6] [--aim 0] [--out bench/results/load.json]
 
 In:   a server process of its own for each number of calls, over the path that Twilio uses; callers as in first_call.py,
       synthetic and human, with pauses and interruptions, for some 70 s each.
 Out:  one table, one JSON: percentiles, cut-offs, gaps at the ear, what was lost, what each process used; the knee.
 Rule: it is the machine as a whole that is measured, and the callers live on it, too: their share is in the table. With
       few calls at once several rounds are held, until so many (`--least`) were. The whole takes about twenty minutes.
+      With `--aim S` the server turns callers away with whom answers would take longer than S seconds (p95), once it has
+      learnt what they take; without, it lets all in, and the knee is found by us.
 """
 
 import argparse
@@ -58,11 +60,16 @@ async def parts(calls: int) -> list[list[Step]]:
 
 @dataclass(slots=True)
 class Ran:
-    """So many calls at once, in all rounds. lost: what went wrong, in words;  late_s: the callers' own pacing, at most;
-    used: by each process, over the calls;  engines: jobs that failed, by engine and error;  slow: share of the loop's
-    timers that were more than two frames late;  interims_dropped: decodings given up for fresher ones."""
+    """So many calls at once, in all rounds.
+
+    aim_s: as of `ran`;  lost: what went wrong, in words;  late_s: the callers' own pacing, at most;  used: by each
+    process, over the calls;  engines: jobs that failed, by engine and error;  let_in: calls, of each round;  p95_ms: of
+    each round's plain turns;  slow: share of the loop's timers that were more than two frames late;
+    interims_dropped: decodings given up for fresher ones.
+    """
 
     calls: int
+    aim_s: float
     turns: list[TurnFigures] = field(default_factory=list)
     gaps_s: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -70,6 +77,8 @@ class Ran:
     late_s: float = 0.0
     used: dict[str, dict[str, float]] = field(default_factory=dict)
     engines: dict[str, int] = field(default_factory=dict)
+    let_in: list[int] = field(default_factory=list)
+    p95_ms: list[float | None] = field(default_factory=list)
     slow: float = 0.0
     interims_dropped: int = 0
 
@@ -111,20 +120,23 @@ class Ran:
             "callers_late_max_ms": round(self.late_s * 1_000),
             "used": self.used,
             "engine_failures": self.engines,
+            "let_in_by_round": self.let_in,
+            "voice_to_voice_p95_ms_by_round": self.p95_ms,
             "loop_slow_share": round(self.slow, 4),
             "interims_dropped": self.interims_dropped,
             "turns": [asdict(turn) for turn in self.turns],
         }
 
 
-async def ran(count: int, todo: Sequence[list[Step]]) -> Ran:
-    """All of `todo`, so many at once, on a server of their own."""
-    result = Ran(count)
+async def ran(count: int, todo: Sequence[list[Step]], aim_s: float) -> Ran:
+    """All of `todo`, so many at once, on a server of their own that lets in with how many answers take `aim_s`."""
+    result = Ran(count, aim_s)
     with tempfile.TemporaryDirectory() as folder:
         changes = {
             "CLIENT_CALLER_LEDGER__URL": f"sqlite:///{Path(folder) / 'ledger.db'}",
             "CLIENT_CALLER_SERVER__CALLS_AT_ONCE": str(max(count, 8)),
             "CLIENT_CALLER_SERVER__METRICS": "loopback",
+            "CLIENT_CALLER_SERVER__ANSWER_P95_S": str(aim_s),
         }
         async with serving(Path(folder), changes) as stage:
             processes = {"serving": stage.process_id, "llama.cpp": llama_of(stage.process_id), "callers": os.getpid()}
@@ -151,12 +163,18 @@ async def _round(stage: Stage, some: Sequence[list[Step]], result: Ran) -> None:
         await twin.quiet()
         calls = twin.calls
     await asyncio.sleep(_LAST_LINES_S)
+    known = len(result.turns)
+    result.let_in.append(sum(call.streams > 0 for call in calls))
     for call, caller in zip(calls, callers, strict=True):
+        if result.aim_s and not call.streams:
+            continue  # turned away
         sound = network.by_call[call.call_sid].sound if call.call_sid in network.by_call else []
         try:
             _judge(stage, call, caller, sound, result)
         except ConfigError as wrong:
             result.lost.append(f"a record: {wrong}")
+    plain = [turn.voice_to_voice_s for turn in result.turns[known:] if turn.kind == "say"]
+    result.p95_ms.append(spread(plain)["p95_ms"])
 
 
 def _judge(stage: Stage, call: CarriedCall, caller: ScriptedCaller, sound: Sequence[Arrival], result: Ran) -> None:
@@ -204,6 +222,8 @@ def show(run: Ran) -> None:
     for name, row in (run.rows() | {f"… {step}": row for step, row in run.held.steps.items()}).items():
         times = "".join(f"{row[key] or 0:>7.0f}" for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms"))
         print(f"{name:<30}{row['n']:>5}{times}")
+    if run.aim_s:
+        print(f"let in, round by round: {run.let_in}; p95 of their answers: {run.p95_ms}")
     print(f"{counted}\nlost: {run.lost or 'nothing'}; callers late at most {run.late_s * 1_000:.0f} ms")
     cpu = ", ".join(f"{name} {used['cpu_percent_of_a_core']} % of a core" for name, used in run.used.items())
     print(
@@ -230,11 +250,11 @@ def told(runs: Sequence[Ran], cores: int) -> dict[str, Any]:
     return {"knee": most, "beyond": beyond.calls, "bottleneck": step, "why": why}
 
 
-async def main(numbers: Sequence[int], least: int, out: Path) -> None:
+async def main(numbers: Sequence[int], least: int, aim_s: float, out: Path) -> None:
     load, runs = os.getloadavg()[0], list[Ran]()
     scripted = await parts(max(count * ceil(least / count) for count in numbers))
     for count in sorted(numbers):
-        runs.append(await ran(count, scripted[: count * ceil(least / count)]))
+        runs.append(await ran(count, scripted[: count * ceil(least / count)], aim_s))
         show(runs[-1])
     verdict = told(runs, os.cpu_count() or 1)
     print(
@@ -249,6 +269,7 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--counts", default=",".join(map(str, COUNTS)), help="calls at once, parted by commas")
     arguments.add_argument("--least", type=int, default=6, help="calls held with each of these numbers, at least")
+    arguments.add_argument("--aim", type=float, default=0.0, help="seconds that answers may take; 0: all are let in")
     arguments.add_argument("--out", type=Path, default=Path("bench/results/load.json"))
     given = arguments.parse_args()
-    asyncio.run(main([int(count) for count in given.counts.split(",")], given.least, given.out))
+    asyncio.run(main([int(count) for count in given.counts.split(",")], given.least, given.aim, given.out))
