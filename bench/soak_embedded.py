@@ -5,6 +5,7 @@ Rule: it is looked at while no call runs, a second after the last one. The serve
 """
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ from soak_held import Limits, Page, Row, llama_of, page, served
 
 LIMITS: Final = Limits(memory_mb=0.1, count=0.02)
 """The aim; and one task, thread or open file in fifty calls."""
+
+LOG: Final = Path("runs/soak.log")
+"""Where the server's log stays when something went wrong."""
 
 _APART_S: Final = 0.4
 _REST_S: Final = 1.0
@@ -95,6 +99,9 @@ async def soak(folder: Path, calls: int, at_once: int, seed: int, show: Callable
     if soaked.refused or soaked.warnings.get("a call failed"):
         soaked.failures.append(f"the server refused {soaked.refused} calls, or tells of failed ones: {soaked.warnings}")
     soaked.took_s = asyncio.get_running_loop().time() - began_at
+    if soaked.failures:
+        LOG.parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "server.log", LOG)  # the folder goes, and who looks for the reason needs what it says
     return soaked
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import tracemalloc
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +20,12 @@ from time import perf_counter, process_time
 from typing import Any, Final
 
 from client_caller.audio.mulaw import encode
+from client_caller.conversation.actions import Transcribe
 from client_caller.conversation.events import EngineFailed, HungUp, LineLost, Transcript
 from client_caller.line.protocol import Parties, StateReached
 from client_caller.line.simulated import SimulatedLine
-from client_caller.records.flight import EventEntry, FactEntry, read_record
+from client_caller.records.flight import ActionEntry, Entry, EventEntry, FactEntry, read_record
+from client_caller.settings import HearingSettings
 from client_caller.speaking.tone import tone
 from soak_held import Limits, Row, here
 from soak_slope import WARM_UP
@@ -38,6 +40,9 @@ _SPEECH: Final = encode(tone(4, 2.0))
 _BYTES_A_S: Final = 8_000
 _COMES_BACK_S: Final = 0.5
 _GIVES_UP_S: Final = 60.0
+_WORDS_WITHIN_S: Final = HearingSettings().words_within_s + 1.0
+"""Of the watchdog: half a second more for each second of sound, and nobody here speaks for longer than two."""
+
 _OVER: Final = "the simulated call is over"
 """Why the line counts as lost when the agent speaks in the very instant in which the caller hangs up."""
 
@@ -219,12 +224,31 @@ def _wrongs(kind: str, folder: Path, spoke: bool, events: Counter[str]) -> list[
     last = LineLost if kind == "the stream breaks for good" or crossed else HungUp
     understood = any(isinstance(event, Transcript) and event.text for event in happened)
     deaf = any(isinstance(event, EngineFailed) and event.engine == "transcriber" for event in happened)
+    left_too_soon = _words_were_due(entries)
+    events["hung up before the words were due"] += left_too_soon
     found = {
         f"it ended with {type(happened[-1]).__name__}": not isinstance(happened[-1], last),
-        "no word of the caller was understood": _is_asking(kind) and spoke and not (understood or deaf),
+        "no word of the caller was understood": _is_asking(kind)
+        and spoke
+        and not (understood or deaf or left_too_soon),
         "its recording is missing": not (folder / "call.wav").exists(),
     }
     return [what for what, is_so in found.items() if is_so]
+
+
+def _words_were_due(entries: Sequence[Entry]) -> bool:
+    """Whether words were being made at the end, and the watchdog had no reason yet to give them up."""
+    due_at: dict[int, float] = {}
+    over_at = 0.0
+    for entry in entries:
+        match entry:
+            case ActionEntry(t, Transcribe(pause=pause)):
+                due_at[pause] = t + _WORDS_WITHIN_S
+            case EventEntry(t, event):
+                over_at = t
+                if isinstance(event, Transcript):
+                    due_at.pop(event.pause, None)
+    return any(due > over_at for due in due_at.values())
 
 
 def _is_asking(kind: str) -> bool:
