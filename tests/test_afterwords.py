@@ -293,6 +293,7 @@ SAID = (
 
 
 @pytest.mark.models
+@pytest.mark.long
 def test_the_embedded_model_keeps_to_the_schema_and_nothing_invented_is_kept(
     models: Callable[[str], Path], tmp_path: Path
 ) -> None:
