@@ -10,7 +10,7 @@ Out:  tables, one JSON: latency of each stage, alone and under load; what a call
 Rule: weights are random, so nothing here tells of quality. Without a GPU everything is tiny, and the first line and the
       JSON say so ("small": true): such figures prove that it runs, and nothing of an A100.
 
-With a GPU it takes about 20 minutes, most of them vLLM's start; without one, about two.
+With a GPU it takes some ten minutes, two or three of them vLLM's start; without one, about two.
 """
 
 import argparse

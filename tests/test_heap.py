@@ -16,7 +16,6 @@ libc = ctypes.CDLL(None)
 libc.mallinfo2.restype = Sums
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
-libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
 if {small}:
     assert keep_heap_small()
 

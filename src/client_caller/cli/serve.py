@@ -99,7 +99,7 @@ def _tunnel(port: int, *, wanted: bool) -> Iterator[str]:
 def _serve(read: "Callable[[], Settings]", profile: str, insecure: bool, listen_fd: int | None) -> None:
     from client_caller.heap import keep_heap_small
 
-    keep_heap_small()
+    keep_heap_small()  # before what is imported next starts threads
     from rich.console import Console
 
     from client_caller.app import pull_models
