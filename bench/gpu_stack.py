@@ -33,6 +33,9 @@ from gpu_stack_calls import Call, Engines, Turn, hold
 from gpu_stack_engines import Stack, stack
 
 OUT: Final = Path("bench/results/gpu_stack.json")
+OUT_SMALL: Final = Path("runs/gpu_stack.json")
+"""What a machine without a GPU finds takes no figure's place."""
+
 CALLS: Final = (1, 3, 8, 16, 32)
 CALLS_SMALL: Final = (1, 3)
 _ALONE: Final = 10
@@ -144,7 +147,7 @@ def main() -> None:
     options.add_argument("--turns", type=int, default=0, help="of each call; 0: 8, or 1 without a GPU")
     options.add_argument("--alone", type=int, default=0, help="turns alone before that; 0: 10, or 3 without a GPU")
     options.add_argument("--mps", choices=("auto", "never", "always"), default="auto")
-    options.add_argument("--out", type=Path, default=OUT)
+    options.add_argument("--out", type=Path, help=f"{OUT}, or {OUT_SMALL} without a GPU")
     chosen = options.parse_args()
     small = not torch.cuda.is_available()
     if small:
@@ -155,8 +158,9 @@ def main() -> None:
     gpu = None if small else torch.cuda.get_device_name()
     turns, repeats = chosen.turns or (1 if small else 8), chosen.alone or (_ALONE_SMALL if small else _ALONE)
     result = asyncio.run(measure(counts, turns, repeats, chosen.mps, small=small))
-    keep(origin("the whole stack on one card") | {"small": small, "GPU": gpu} | result, chosen.out)
-    print(f"\nwritten to {chosen.out}")
+    out = chosen.out or (OUT_SMALL if small else OUT)
+    keep(origin("the whole stack on one card") | {"small": small, "GPU": gpu} | result, out)
+    print(f"\nwritten to {out}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What the CSM engine can do: how long frames take, how soon a piece sounds, how soon a slot is free again.
 
 In:   random weights: of the published sizes on a GPU, of tiny ones where there is none.
-Out:  tables, and bench/results/voice_engine.json. Without a GPU the file says so: its figures are of the CPU and of a
-      model that nobody would listen to, and prove only that everything runs.
+Out:  tables, and bench/results/voice_engine.json; without a GPU runs/voice_engine.json, which says so: its figures are
+      of the CPU and of a model that nobody would listen to, and prove only that everything runs.
 Rule: transformers' own CSM runs on the same device, sizes and day.
 """
 
@@ -23,6 +23,7 @@ from voice_engine_ours import Frames, frames, model_of, of_pieces
 from voice_engine_peers import frame_s, transformers_csm
 
 OUT: Final = Path("bench/results/voice_engine.json")
+OUT_SMALL: Final = Path("runs/voice_engine.json")
 NOT_MEASURED: Final = "not measured"
 _STREAMS: Final = (1, 2, 4, 8, 16, 32)
 
@@ -30,7 +31,7 @@ _STREAMS: Final = (1, 2, 4, 8, 16, 32)
 def main() -> None:
     """Measure, print, keep."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--out", type=Path, default=OUT)
+    options.add_argument("--out", type=Path, help=f"{OUT}, or {OUT_SMALL} without a GPU")
     options.add_argument("--count", type=int, default=0, help="frames, and first sounds, of each kind; 0: as usual")
     options.add_argument("--without-peers", action="store_true")
     chosen = options.parse_args()
@@ -65,7 +66,7 @@ def main() -> None:
         "transformers": peers,
     }
     _show(result, rows, times)
-    keep(result, chosen.out)
+    keep(result, chosen.out or (OUT if on_gpu else OUT_SMALL))
 
 
 def _peers(config: Any, device: torch.device, count: int) -> list[dict[str, Any]]:
