@@ -100,6 +100,32 @@ def test_work_on_a_withdrawn_order_stops_quietly_and_the_worker_takes_the_next()
     run(main())
 
 
+def test_a_withdrawal_while_the_work_still_tidies_up_from_the_last_one_withdraws_what_came_between() -> None:
+    async def main() -> None:
+        box, finished, loop = box_of(1, "a"), [], asyncio.get_running_loop()
+
+        async def tidies_up() -> None:
+            async with box.take():
+                try:
+                    await asyncio.sleep(10)
+                finally:
+                    await asyncio.sleep(1)
+
+        worker = asyncio.create_task(tidies_up())
+        withdrawn: list[list[str]] = []
+        loop.call_later(0.5, box.withdraw)
+        loop.call_later(0.7, box.put, "b")
+        loop.call_later(0.9, lambda: withdrawn.append(box.withdraw()))
+        await worker
+        assert withdrawn == [["b"]]
+        assert loop.time() == pytest.approx(1.5)
+        box.put("c")
+        await after(1.5, box, finished)
+        assert finished == ["c"]
+
+    run(main())
+
+
 def test_an_order_put_right_behind_a_withdrawal_is_not_withdrawn_with_it() -> None:
     async def main() -> None:
         box, finished = box_of(1, "a"), []

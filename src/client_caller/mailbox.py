@@ -35,7 +35,7 @@ class Mailbox(Generic[Order]):
         self._begun.clear()
         self._orders.clear()
         self._came.clear()
-        if self._work is not None:
+        if self._work is not None and not self._work.expired():  # otherwise it is tidying up from an earlier withdrawal
             self._work.reschedule(asyncio.get_running_loop().time())
         return withdrawn
 

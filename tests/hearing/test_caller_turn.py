@@ -188,6 +188,16 @@ def test_the_next_turn_knows_nothing_of_the_last():
     assert tail.cuts[0][0] >= 6.15
 
 
+def test_a_stop_that_is_noticed_only_when_the_turn_was_closed_in_it_belongs_to_the_past():
+    turn = spoken((1.0, 3.0))
+    turn.close()
+    turn.paused(2.95)  # the same stop, dated better
+    assert turn.tail(3.5).cuts == ()
+    assert turn.words() is None
+    turn.started(4.0)
+    assert turn.tail(5.0).cuts == ((3.7, 5.0),)
+
+
 def test_an_utterance_that_has_begun_when_the_turn_closes_is_the_next_turns():
     turn = spoken((1.0, 3.0))
     turn.started(4.0)
@@ -250,7 +260,7 @@ STEPS = st.lists(
         st.lists(st.integers(0, 3), max_size=3),  # interims in the middle, each arriving so many steps late
         st.sampled_from(["", "decode", "decode", "check"]),
         st.integers(0, 3),
-        st.sampled_from(["", "", "", "close in the silence", "close in the voice"]),
+        st.sampled_from(["", "", "", "close in the silence", "close in the lull", "close in the voice"]),
     ),
     max_size=12,
 )
@@ -275,6 +285,8 @@ def test_no_word_is_lost_or_doubled_whatever_is_decoded_and_frozen_and_however_l
             speech.decode(speech.turn.tail(speech.now_s), step + late)
         elif at_the_end == "check":
             speech.check()
-        if close == "close in the silence":
+        if close in ("close in the silence", "close in the lull"):
             speech.close()
+        if close == "close in the lull":
+            speech.turn.paused(speech.now_s)  # which only now turns out to be a pause
     speech.check()

@@ -91,7 +91,12 @@ class CallerTurn:
         self._freeze()
 
     def paused(self, at_s: float) -> None:
-        """The voice stopped, for a pause or a lull; said again when it turns out to have been at another instant."""
+        """The voice stopped, for a pause or a lull; said again when it turns out to have been at another instant.
+
+        By then the turn may have been closed in the lull, and what has just ended belongs to the past.
+        """
+        if not self._tail:
+            return
         starts_s = self._tail[-1].starts_s
         self._tail[-1] = Stretch(starts_s, max(starts_s, at_s))
 
