@@ -13,7 +13,6 @@ Rule: it ends with the first number of calls at which frames are lost, the calle
 """
 
 import argparse
-import asyncio
 import os
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from client_caller.rehearsal.figures import percentile
+from client_caller.serving_loop import run_serving
 from common import keep, origin
 from wire_caller import NumberedCaller, Schedule, hold
 from wire_calls import LEAD_S, judge
@@ -101,4 +101,4 @@ if __name__ == "__main__":
     arguments.add_argument("--seconds", type=float, default=20.0, help="of each call")
     arguments.add_argument("--out", type=Path, default=Path("bench/results/gateway.json"))
     given = arguments.parse_args()
-    asyncio.run(main([int(count) for count in given.counts.split(",")], given.seconds, given.out))
+    run_serving(main([int(count) for count in given.counts.split(",")], given.seconds, given.out))

@@ -8,7 +8,6 @@ take loud for voice, the transcriber finds the same question after 100 ms, the m
 and the voice numbers its frames: what is measured is the line. With --silero the real model looks for voices, too.
 """
 
-import asyncio
 import sys
 from itertools import repeat
 from typing import Final
@@ -26,6 +25,7 @@ from client_caller.listening import inherited, listening
 from client_caller.logs import set_up_logging
 from client_caller.models.store import ModelStore
 from client_caller.server import answer_calls
+from client_caller.serving_loop import run_serving
 from client_caller.settings import load_settings
 from client_caller.sturdy import sturdy_activity
 from client_caller.supervisor import supervise
@@ -84,7 +84,7 @@ async def serve(descriptor: int) -> None:
 def main() -> None:
     set_up_logging()
     if "--listen-fd" in sys.argv:
-        asyncio.run(serve(int(sys.argv[sys.argv.index("--listen-fd") + 1])))
+        run_serving(serve(int(sys.argv[sys.argv.index("--listen-fd") + 1])))
         return
     port = int(sys.argv[sys.argv.index("--port") + 1]) if "--port" in sys.argv else 0
     with listening("127.0.0.1", port) as listener:

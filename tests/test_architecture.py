@@ -195,7 +195,7 @@ def test_tasks_are_started_in_the_call_and_the_composition_root_only() -> None:
 
 def test_classes_inherit_only_where_a_library_or_an_exception_demands_it() -> None:
     allowed = {"Protocol", "Enum", "BaseModel", "BaseSettings", "Generic", "Union", "Structure"}
-    allowed |= {"Formatter", "NamedTuple", "IntEnum"}
+    allowed |= {"Formatter", "NamedTuple", "IntEnum", "Loop"}
     for path in FILES:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef):

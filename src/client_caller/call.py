@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 
 from client_caller.audio.frame import LINE_HZ
 from client_caller.conversation import actions as do
@@ -19,6 +20,7 @@ from client_caller.conversation.transitions import Phase
 from client_caller.engines import Engines, EngineWork
 from client_caller.errors import EngineError, LineError, LineLost
 from client_caller.hearing.listener import Listener
+from client_caller.line.patience import Patience
 from client_caller.line.protocol import CallerAudio, Errand, KeyTone, Line, MarkReturned
 from client_caller.mind import Brief, Mind
 from client_caller.mouth import Mouth
@@ -77,12 +79,13 @@ class Call:
         self.ended: str | None = None
         self.errand: Errand | None = None
         self._sounding = self._to_hang_up = False
+        self._clock = asyncio.get_running_loop().time  # to ask for the loop each time is dear (line/patience.py)
         self._since, self._zero_at = since, 0.0  # call time of this line's beginning; loop time of call time 0
         self._media_began_at: float | None = None  # call time of the caller's first sample
 
     async def run(self) -> None:
         """Hold the call until either side hangs up or the line is lost. Every task ends before this returns."""
-        self._zero_at = asyncio.get_running_loop().time() - self._since
+        self._zero_at = self._clock() - self._since
         end: ev.Event = ev.LineLost()  # whatever happens but a hang-up: the call may go on on another line
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -108,7 +111,7 @@ class Call:
 
     def _now(self) -> float:
         """Call time in seconds."""
-        return asyncio.get_running_loop().time() - self._zero_at
+        return self._clock() - self._zero_at
 
     # The heart, and what it asks for.
 
@@ -206,6 +209,7 @@ class Call:
 
     async def _keep_time(self) -> None:
         """Deadlines when they come, and the agent's voice as it is due."""
+        patience = Patience()
         while True:
             self._wake.clear()
             now = self._now()
@@ -221,10 +225,9 @@ class Call:
                 await self._leave(self.errand)
             ends_at = self._playout.ends_at if self._sounding else None
             instants = [self._conversation.deadline, self._playout.next_due(self._now()), ends_at]
-            next_at = min((at for at in instants if at is not None), default=None)
+            next_at = min((at for at in instants if at is not None), default=inf)
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(None if next_at is None else self._zero_at + next_at + _ROUNDING_S):
-                    await self._wake.wait()
+                await patience.wait(self._wake.wait(), self._zero_at + next_at + _ROUNDING_S)
 
     def _notice_sound(self, now: float) -> None:
         if (sounding := self._playout.audible(now)) != self._sounding:

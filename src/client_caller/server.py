@@ -31,6 +31,7 @@ from client_caller.ledger.ledger import open_ledger
 from client_caller.listening import inherited, listening
 from client_caller.metering import Meter
 from client_caller.reloading import Reloader, Source
+from client_caller.serving_loop import run_serving
 from client_caller.settings import Settings
 from client_caller.sighup import on_sighup
 from client_caller.toolkit import Toolkit
@@ -79,7 +80,7 @@ def run_server(
         check_fleet(settings)
         check_carrier(settings, insecure=insecure)
         lifeline = None if listen_fd is None else _STANDARD_INPUT
-        asyncio.run(_serve(settings, agent, listener, lifeline, source, insecure=insecure))
+        run_serving(_serve(settings, agent, listener, lifeline, source, insecure=insecure))
 
 
 async def _serve(

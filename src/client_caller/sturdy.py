@@ -17,6 +17,7 @@ from client_caller.chain import Breaker, Chain, Link
 from client_caller.errors import EngineCrashed, EngineError, EngineTimeout
 from client_caller.hearing.level_activity import LevelActivity
 from client_caller.hearing.protocols import Transcriber, TurnModel, VoiceActivity
+from client_caller.line.patience import Patience
 from client_caller.speaking.protocol import Speech, Talk, Voice, WordTime
 from client_caller.speaking.relay import Relay
 from client_caller.speaking.sound_check import SoundCheck
@@ -254,6 +255,7 @@ class SturdyActivity:
         self._breaker = breaker
         self._level = LevelActivity()
         self._by_level = False
+        self._patience = Patience(_CLEAN_UP_S)  # what `_within` does, thirty times a second
 
     async def probability(self, window: Samples) -> float:
         """P(speech) in [0, 1] of the next window. Raises nothing."""
@@ -272,13 +274,18 @@ class SturdyActivity:
             self._model.reset()  # what it remembers is not what came before this window
         try:
             with self._breaker.watching():
-                async with _within(_ACTIVITY_S, "voice activity model", "no verdict"):
-                    return _probability(await self._model.probability(window), "voice activity model")
+                return _probability(await self._in_time(window), "voice activity model")
         except EngineTimeout:
             self._breaker.failed(for_good=True)  # 15 windows have come meanwhile; two more such waits, and 45
         except EngineError:
             pass  # told when the work changes hands, not at each of thirty windows a second
         return None
+
+    async def _in_time(self, window: Samples) -> float:
+        try:
+            return await self._patience.wait(self._model.probability(window), self._patience.now + _ACTIVITY_S)
+        except TimeoutError as late:
+            raise EngineTimeout("voice activity model", f"no verdict within {_ACTIVITY_S:g} s") from late
 
     def reset(self) -> None:
         """Forget the voices heard so far; the floor of the noise stays known."""

@@ -175,10 +175,13 @@ def test_a_cancelled_question_harms_neither_its_call_nor_another(new_activity):
 
 @real
 def test_a_reset_forgets_everything(new_activity, human):
-    used, fresh = new_activity(), new_activity()
-    asyncio.run(voice_in(used, human[:40_000]))
-    used.reset()
-    assert asyncio.run(voice_in(used, human[:4_000])) == asyncio.run(voice_in(fresh, human[:4_000]))
+    async def main() -> None:
+        used, fresh = new_activity(), new_activity()
+        await voice_in(used, human[:40_000])
+        used.reset()
+        assert await voice_in(used, human[:4_000]) == await voice_in(fresh, human[:4_000])
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 3.0, 20.0])

@@ -1,6 +1,7 @@
 """Waits with a limit: the promises of `asyncio.timeout_at`, kept with one timer for many waits."""
 
 import asyncio
+from math import inf
 
 import pytest
 
@@ -122,3 +123,41 @@ def test_one_that_will_not_be_cancelled_is_heard_out_and_leaves_no_cancellation_
         return task.cancelling()
 
     assert run(main()) == 0
+
+
+def test_what_takes_too_long_to_tidy_up_is_told_once_more():
+    ended = []
+
+    async def tidies_up() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(now())
+
+    async def main() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        patience = Patience(tidy_up_s=0.5)
+        with pytest.raises(TimeoutError):
+            await patience.wait(tidies_up(), 2.0)
+        await patience.wait(after(5), inf)  # and nobody else is
+        return task.cancelling()
+
+    assert run(main()) == 0
+    assert ended == [pytest.approx(2.5, abs=1e-6)]
+
+
+def test_without_a_limit_it_waits_until_it_is_told_to_give_up():
+    async def main() -> float:
+        patience = Patience()
+        assert await patience.wait(after(100_000), inf) == "it came"
+        await patience.wait(after(1), now() + 2)  # whose timer is still there
+        asyncio.get_running_loop().call_later(50, patience.give_up)
+        with pytest.raises(TimeoutError):
+            await patience.wait(after(60), inf)
+        return now()
+
+    assert run(main()) == pytest.approx(100_051.0, abs=1e-6)

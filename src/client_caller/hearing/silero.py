@@ -14,6 +14,7 @@ state [2, batch, 128], sr a 64-bit integer. Without the context it answers too, 
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,12 +43,14 @@ _WAIT_S: Final = 0.004
 class _Question:
     """A window of one call. context: shape (32,), what came before;  state: shape (2, 128), replaced by the answer.
 
-    in_step: whether it comes when a window is due, and not in a burst after a stall, which is to be caught up with.
+    at: when it came;  in_step: whether it came when a window was due, and not in a burst after a stall, which is to be
+    caught up with.
     """
 
     window: Samples
     context: Samples
     state: NDArray[np.float32]
+    at: float
     in_step: bool
     answer: float | EngineCrashed | None = None
     woken: asyncio.Future[None] | None = None  # while it waits for others
@@ -69,7 +72,7 @@ class SileroModel:
     async def answer(self, question: _Question) -> float:
         """P(speech). Raises EngineCrashed when the model cannot be run, to everyone who waited for that run."""
         self._waiting.append(question)
-        if question.in_step and self._are_many():
+        if question.in_step and self._are_many(question.at):
             await self._company(question)
         else:
             await asyncio.sleep(0)
@@ -80,8 +83,7 @@ class SileroModel:
         assert question.answer is not None
         return question.answer
 
-    def _are_many(self) -> bool:
-        now = asyncio.get_running_loop().time()
+    def _are_many(self, now: float) -> bool:
         self._came.append(now)
         while self._came[0] < now - WINDOW_S:
             self._came.popleft()
@@ -131,13 +133,15 @@ class SileroCall:
         self._model = model
         self._state: NDArray[np.float32]
         self._context: Samples
+        self._clock: Callable[[], float] | None = None  # the loop's; to ask for the loop each time is dear
         self._asked_at = -WINDOW_S  # loop time of the last window
         self.reset()
 
     async def probability(self, window: Samples) -> float:
         """P(speech) of the next window, shape (256,). Raises EngineCrashed when the model cannot be run."""
-        now = asyncio.get_running_loop().time()
-        question = _Question(window, self._context, self._state, in_step=now - self._asked_at >= WINDOW_S / 2)
+        self._clock = self._clock or asyncio.get_running_loop().time
+        now = self._clock()
+        question = _Question(window, self._context, self._state, now, in_step=now - self._asked_at >= WINDOW_S / 2)
         self._asked_at = now
         p = await self._model.answer(question)
         self._state, self._context = question.state, window[-_CONTEXT:]

@@ -151,9 +151,8 @@ class MediaLine:
         Raises LineLost when the stream ends in any other way, when no media comes for too long, when messages come
         faster than anybody speaks, or after fifty malformed ones.
         """
-        loop = asyncio.get_running_loop()
-        silent_at = loop.time() + self._limits.media_silence_s
-        allowance = self._allowance(loop.time())
+        silent_at = self._reading.now + self._limits.media_silence_s
+        allowance = self._allowance(self._reading.now)
         while self.is_open:
             try:
                 message = await self._next(silent_at, allowance)
@@ -172,7 +171,7 @@ class MediaLine:
                 continue
             match message:
                 case wire.Media(mulaw=mulaw, media_s=media_s):
-                    silent_at = loop.time() + self._limits.media_silence_s
+                    silent_at = self._reading.now + self._limits.media_silence_s
                     yield CallerAudio(mulaw, media_s)
                 case wire.MarkBack(name=name):
                     yield MarkReturned(name)
@@ -195,8 +194,8 @@ class MediaLine:
         if self._is_left:
             return
         try:
-            until = asyncio.get_running_loop().time() + self._limits.send_within_s
-            await self._sending.wait(self._socket.send_text(self._codec.encode(self._stream_id, command)), until)
+            taken = self._socket.send_text(self._codec.encode(self._stream_id, command))
+            await self._sending.wait(taken, self._sending.now + self._limits.send_within_s)
         except TimeoutError as late:
             self.is_open = False
             raise LineLost(f"a message was not taken within {self._limits.send_within_s} s") from late
@@ -237,7 +236,7 @@ class MediaLine:
     async def _next(self, until: float, allowance: _Allowance) -> wire.Message:
         """The next message of this stream. Raises TimeoutError at `until`, or once the line is closed."""
         received = await self._reading.wait(_receive(self._socket), until)
-        if not allowance.has_one(asyncio.get_running_loop().time()):
+        if not allowance.has_one(self._reading.now):
             raise LineLost(f"more than {self._limits.messages_per_s} messages a second")
         message = _understood(received, self._codec)
         if isinstance(message, wire.Started):
