@@ -159,3 +159,11 @@ print(*sorted(sys.modules))
 def test_a_descriptor_that_is_no_socket_is_named(tmp_path: Path) -> None:
     with (tmp_path / "file").open("w") as file, pytest.raises(ConfigError, match=f"--listen-fd {file.fileno()} is no"):
         inherited(file.fileno())
+
+
+def test_what_a_process_starts_does_not_hold_the_socket_that_it_has_inherited() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        handed_on = os.dup(listener.fileno())
+        os.set_inheritable(handed_on, True)
+        with inherited(handed_on) as ours:
+            assert not ours.get_inheritable()

@@ -39,8 +39,13 @@ def _opened(host: str, port: int, waiting: int | None) -> socket.socket:
 
 
 def inherited(descriptor: int) -> socket.socket:
-    """The socket that whoever started this process listens on. Raises ConfigError."""
+    """The socket that whoever started this process listens on; what this one starts has no part in it.
+
+    Raises ConfigError.
+    """
     try:
-        return socket.socket(fileno=descriptor)
+        listener = socket.socket(fileno=descriptor)
     except OSError as wrong:
         raise ConfigError(f"--listen-fd {descriptor} is no socket ({wrong.strerror}): leave it out") from wrong
+    listener.set_inheritable(False)
+    return listener
