@@ -34,13 +34,11 @@ class Patience:
     @property
     def now(self) -> float:
         """The time of the event loop in which it waits."""
-        self._loop = self._loop or asyncio.get_running_loop()
-        return self._loop.time()
+        return self._its_loop().time()
 
     async def wait(self, for_what: Awaitable[Result], until: float) -> Result:
         """What comes of it. Raises TimeoutError at `until`, infinite for never, or when it is told to give up."""
-        self._loop = self._loop or asyncio.get_running_loop()
-        task = asyncio.current_task(self._loop)
+        task = asyncio.current_task(self._its_loop())
         assert task is not None
         assert self._who is None
         cancelled = task.cancelling()
@@ -71,6 +69,10 @@ class Patience:
             self._timer.cancel()
             self._timer = None
 
+    def _its_loop(self) -> asyncio.AbstractEventLoop:
+        self._loop = self._loop or asyncio.get_running_loop()
+        return self._loop
+
     def _take_back(self, task: asyncio.Task[Any]) -> int:
         """Undo our own cancellations. How many are left, which are not ours."""
         for _ in range(self._told):
@@ -84,8 +86,7 @@ class Patience:
 
     def _arm(self, until: float) -> None:
         self.rest()
-        self._loop = self._loop or asyncio.get_running_loop()
-        self._timer = self._loop.call_at(until, self._look)
+        self._timer = self._its_loop().call_at(until, self._look)
 
     def _look(self) -> None:
         self._timer = None
