@@ -1,8 +1,11 @@
+import asyncio
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from client_caller import heap
 
 SCRIPT = """
 import ctypes, threading
@@ -45,3 +48,56 @@ def own_pages(*, small: bool) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has other ways")
 def test_large_pieces_go_back_when_they_are_freed() -> None:
     assert own_pages(small=True) >= 8 > own_pages(small=False)
+
+
+HOLES = """
+import ctypes
+from pathlib import Path
+from client_caller.heap import give_back, keep_heap_small
+
+def held_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+keep_heap_small()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes, libc.memset.argtypes = (
+    ctypes.c_void_p, [ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t])
+pieces = []
+for _ in range(400):
+    pieces.append(libc.malloc(256 << 10))
+    libc.memset(pieces[-1], 1, 256 << 10)
+    libc.malloc(64)  # stays, and has the hole before it stay, too
+for piece in pieces:
+    libc.free(piece)
+before = held_mb()
+gave = give_back()
+print(gave, before - held_mb())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has other ways")
+def test_holes_between_what_is_in_use_go_back_when_it_is_asked_for() -> None:
+    found = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
+    gave, mb = found.stdout.split()
+    assert gave == "True"
+    assert float(mb) > 80  # of 105
+
+
+def test_it_is_asked_for_again_and_again_until_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        loop, asked, thrice = asyncio.get_running_loop(), [], asyncio.Event()
+
+        def give_back() -> None:
+            asked.append(None)
+            if len(asked) == 3:
+                loop.call_soon_threadsafe(thrice.set)
+
+        monkeypatch.setattr(heap, "give_back", give_back)
+        monkeypatch.setattr(heap, "_ASKED_EVERY_S", 0.0)
+        giving = asyncio.create_task(heap.keep_giving_back())
+        await thrice.wait()
+        giving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await giving
+
+    asyncio.run(main())

@@ -24,6 +24,7 @@ from client_caller.agent import Agent, load_agent
 from client_caller.app import carrier_of, check_carrier, furnished, metered, staffed, summing_up, web_app, working
 from client_caller.errors import ConfigError
 from client_caller.fleet.fleet import Fleet
+from client_caller.heap import keep_giving_back
 from client_caller.house import House
 from client_caller.joining import check_fleet, joined
 from client_caller.keys import metrics_key
@@ -106,6 +107,7 @@ async def _serve(
         on_duty = fleet.is_office if fleet else (lambda: True)
         office = await stack.enter_async_context(staffed(house, ledger, carrier, on_duty))
         await stack.enter_async_context(metered(meter, house, ledger))
+        await stack.enter_async_context(working(keep_giving_back(), "memory"))
         if settings.traces.endpoint:
             from client_caller.tracing import traced
 

@@ -1,6 +1,8 @@
 """What is particular to eSpeak NG."""
 
 import asyncio
+import ctypes
+import gc
 
 import numpy as np
 import pytest
@@ -77,3 +79,14 @@ def test_a_letter_a_is_no_article() -> None:
     assert abs(len(letter) - len(spelled)) < 100  # samples; the same text twice differs by one or two
     article, letter = map(samples_of, speak(voice, "A dog barks.", "Eh dog barks."))
     assert abs(len(article) - len(letter)) > 300
+
+
+def test_nothing_is_kept_of_what_was_said_whatever_its_length() -> None:
+    def array_types() -> int:
+        return sum(isinstance(each, type) and issubclass(each, ctypes.Array) for each in gc.get_objects())
+
+    voice = EspeakVoice("en-us", 165, 50)
+    before = array_types()
+    speak(voice, "One.", "Twenty-two.", "Three hundred and thirty-three.", "We are open from nine to five.")
+    gc.collect()
+    assert array_types() == before

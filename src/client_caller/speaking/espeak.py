@@ -187,7 +187,8 @@ def _synthesise(manner: _Manner, text: str, chunk: Callable[[Samples, list[tuple
                 break
             if event.type == _EVENT_WORD:
                 words.append((event.text_position, event.sample))
-        samples = np.ctypeslib.as_array(wave, (count,)) if count else np.zeros(0)
+        # Not as an array of ctypes, which keeps a type for ever for each length that there was.
+        samples = np.frombuffer(ctypes.string_at(wave, 2 * count) if count else b"", np.int16)
         return int(chunk(samples.astype(np.float32) / np.float32(32_768), words))
 
     library = _library()[0]
