@@ -6,6 +6,7 @@ from math import inf
 import pytest
 
 from client_caller.line.patience import Patience
+from client_caller.serving_loop import run_serving
 from virtual import run
 
 
@@ -161,3 +162,18 @@ def test_without_a_limit_it_waits_until_it_is_told_to_give_up():
         return now()
 
     assert run(main()) == pytest.approx(100_051.0, abs=1e-6)
+
+
+def test_a_limit_that_is_past_already_leaves_no_trace_on_the_loop_that_serves():
+    async def main() -> list[str]:
+        async def at_once() -> str:
+            return "it was there"
+
+        patience = Patience()
+        given = [await patience.wait(at_once(), now() + limit_s) for limit_s in (-1.0, 50.0, 0.0, 60.0)]
+        with pytest.raises(TimeoutError):
+            await patience.wait(after(60), now() - 1)
+        patience.rest()
+        return given
+
+    assert run_serving(main()) == ["it was there"] * 4

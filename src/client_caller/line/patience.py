@@ -26,7 +26,8 @@ class Patience:
     def __init__(self, tidy_up_s: float | None = None) -> None:
         self._tidy_up_s = tidy_up_s
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._fires_at = 0.0  # uvloop's handle of an instant that is past cannot tell
         self._until = 0.0  # of the wait at hand, or of the last one
         self._who: asyncio.Task[Any] | None = None  # waits
         self._told = 0  # how often the wait at hand was told to end
@@ -42,7 +43,7 @@ class Patience:
         assert task is not None
         assert self._who is None
         cancelled = task.cancelling()
-        if until != inf and (self._timer is None or self._timer.when() > until):
+        if until != inf and (self._timer is None or self._fires_at > until):
             self._arm(until)
         self._until, self._told, self._who = until, 0, task
         try:
@@ -86,7 +87,7 @@ class Patience:
 
     def _arm(self, until: float) -> None:
         self.rest()
-        self._timer = self._its_loop().call_at(until, self._look)
+        self._timer, self._fires_at = self._its_loop().call_at(until, self._look), until
 
     def _look(self) -> None:
         self._timer = None
