@@ -1,4 +1,4 @@
-"""Moonshine's pool: a transcriber that hangs takes its model with it, and the others still work."""
+"""Moonshine's pool: one that hangs takes its model with it, and the others still work; and the library is humoured."""
 
 import asyncio
 import threading
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from client_caller.audio.frame import Samples
 from client_caller.audio.resample import resample
 from client_caller.hearing.moonshine import MoonshinePool
 
@@ -40,10 +41,15 @@ def pool(models: Callable[[str], Path]) -> Iterator[MoonshinePool]:
     pool.close()
 
 
-def test_a_decode_that_hangs_leaves_a_pool_of_one_usable(pool: MoonshinePool, models: Callable[[str], Path]) -> None:
+def read_aloud(models: Callable[[str], Path]) -> Samples:
+    """Two seconds of a human voice, at 16 kHz."""
     with wave.open(str(models("beckett.wav"))) as file:
         pcm = np.frombuffer(file.readframes(2 * file.getframerate()), np.int16)
-        spoken = resample((pcm / 32_768).astype(np.float32), file.getframerate(), 16_000)
+        return resample((pcm / 32_768).astype(np.float32), file.getframerate(), 16_000)
+
+
+def test_a_decode_that_hangs_leaves_a_pool_of_one_usable(pool: MoonshinePool, models: Callable[[str], Path]) -> None:
+    spoken = read_aloud(models)
     library = Library(pool._library)
     pool._library = library  # type: ignore[assignment]
 
@@ -57,3 +63,23 @@ def test_a_decode_that_hangs_leaves_a_pool_of_one_usable(pool: MoonshinePool, mo
             return [first, await pool.transcribe(spoken)]
 
     assert ["tried" in words.lower() for words in asyncio.run(main())] == [True, True]
+
+
+def test_the_library_meets_few_lengths_of_sound_and_finds_the_same_words(
+    pool: MoonshinePool, models: Callable[[str], Path]
+) -> None:
+    spoken, lengths, library = read_aloud(models), [], pool._library
+
+    class Measured:
+        def __getattr__(self, name: str) -> object:
+            return getattr(library, name)
+
+        def moonshine_transcribe_without_streaming(self, *arguments: object) -> int:
+            lengths.append(arguments[2])
+            return library.moonshine_transcribe_without_streaming(*arguments)  # type: ignore[no-any-return]
+
+    pool._library = Measured()  # type: ignore[assignment]
+    words = [asyncio.run(pool.transcribe(spoken[:length])) for length in (28_801, 29_500, 30_399, 30_400)]
+    assert lengths == [30_400] * 4
+    assert len(set(words)) == 1
+    assert "tried" in words[0].lower()
