@@ -20,7 +20,7 @@ from time import perf_counter, process_time
 from typing import Any, Final
 
 from client_caller.audio.mulaw import encode
-from client_caller.conversation.actions import Transcribe
+from client_caller.conversation.actions import PlayFiller, Say, Transcribe
 from client_caller.conversation.events import EngineFailed, HungUp, LineLost, Transcript
 from client_caller.line.protocol import Parties, StateReached
 from client_caller.line.simulated import SimulatedLine
@@ -216,7 +216,7 @@ async def _call(made: World, call_id: str, kind: str, chance: Random, events: Co
 
 def _wrongs(kind: str, folder: Path, spoke: bool, events: Counter[str]) -> list[str]:
     """What was wrong with a call, by what it left on the disk."""
-    entries = read_record(folder / "record.jsonl")[1]
+    header, entries = read_record(folder / "record.jsonl")
     happened = [entry.event for entry in entries if isinstance(entry, EventEntry)]
     events.update(type(event).__name__ for event in happened)
     crossed = any(isinstance(entry, FactEntry) and entry.fields.get("why") == _OVER for entry in entries)
@@ -225,15 +225,23 @@ def _wrongs(kind: str, folder: Path, spoke: bool, events: Counter[str]) -> list[
     understood = any(isinstance(event, Transcript) and event.text for event in happened)
     deaf = any(isinstance(event, EngineFailed) and event.engine == "transcriber" for event in happened)
     left_too_soon = _words_were_due(entries)
+    asked_again = _has_said(header.conversation["repeat"], entries)  # the transcriber had found nothing
+    events["was asked to say it again"] += asked_again
     events["hung up before the words were due"] += left_too_soon
     found = {
         f"it ended with {type(happened[-1]).__name__}": not isinstance(happened[-1], last),
         "no word of the caller was understood": _is_asking(kind)
         and spoke
-        and not (understood or deaf or left_too_soon),
+        and not (understood or deaf or left_too_soon or asked_again),
         "its recording is missing": not (folder / "call.wav").exists(),
     }
     return [what for what, is_so in found.items() if is_so]
+
+
+def _has_said(phrase: str, entries: Sequence[Entry]) -> bool:
+    """Whether the agent was to say this."""
+    said = (entry.action for entry in entries if isinstance(entry, ActionEntry))
+    return any(isinstance(action, Say | PlayFiller) and action.text == phrase for action in said)
 
 
 def _words_were_due(entries: Sequence[Entry]) -> bool:
