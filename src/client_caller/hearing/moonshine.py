@@ -12,6 +12,7 @@ import ctypes
 import importlib.util
 import os
 import sys
+from math import inf
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Final
@@ -27,10 +28,10 @@ from client_caller.hearing.workers import Workers
 _ENGINE: Final = "transcriber"
 _HZ: Final = 16_000
 
-_GRID: Final = 1_600
-"""Sound is lengthened with silence to a multiple of so many samples, a tenth of a second. For each length that it has
-not met the library keeps some 20 kB for good: from the 50th to the 400th decode of 0.5 to 4 s it grew by 7 MB, and on
-this grid by 2 MB, nearly all of them before the 200th."""
+_GRID: Final = ((2.0, 0.1), (5.0, 0.25), (inf, 0.5))
+"""Sound up to so many seconds is lengthened with silence to a multiple of these. For each length that it has not met
+the library keeps some 20 kB for good: from the 50th to the 400th decode of 0.5 to 4 s it grew by 7 MB, in steps of
+0.1 s by 2 MB, in steps of 0.5 s not at all."""
 
 _TINY: Final = 0
 _HEADER_VERSION: Final = 20_000
@@ -91,7 +92,7 @@ class MoonshinePool:
         return handle
 
     def _decode(self, samples: Samples) -> str:
-        sound = np.pad(at_level(samples, LEVEL_DBFS).astype(np.float32), (0, -len(samples) % _GRID))
+        sound = np.pad(at_level(samples, LEVEL_DBFS).astype(np.float32), (0, _missing(len(samples))))
         found = ctypes.POINTER(_Transcript)()
         handle = self._free_handle()
         try:
@@ -123,6 +124,12 @@ class MoonshinePool:
     def _what(self, error: int) -> str:
         sentence: bytes | None = self._library.moonshine_error_to_string(error)
         return sentence.decode() if sentence else f"error {error}"
+
+
+def _missing(length: int) -> int:
+    """Samples from this length to the next on the grid."""
+    step_s = next(step_s for up_to_s, step_s in _GRID if length <= up_to_s * _HZ)
+    return -length % round(step_s * _HZ)
 
 
 def _words(found: "ctypes._Pointer[_Transcript]") -> str:
