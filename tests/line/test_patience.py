@@ -151,6 +151,26 @@ def test_what_takes_too_long_to_tidy_up_is_told_once_more():
     assert ended == [pytest.approx(2.5, abs=1e-6)]
 
 
+def test_what_may_tidy_up_for_as_long_as_it_likes_is_not_told_again_when_its_limit_comes():
+    ended = []
+
+    async def tidies_up() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(10)
+            ended.append(now())
+
+    async def main() -> None:
+        patience = Patience()
+        asyncio.get_running_loop().call_later(1, patience.give_up)
+        with pytest.raises(TimeoutError):
+            await patience.wait(tidies_up(), 2.0)
+
+    run(main())
+    assert ended == [pytest.approx(11.0, abs=1e-6)]
+
+
 def test_without_a_limit_it_waits_until_it_is_told_to_give_up():
     async def main() -> float:
         patience = Patience()

@@ -94,7 +94,8 @@ class Patience:
         if self._who is None:
             return  # the next wait arms it
         if self._told:
-            self._tell(self._who)  # it has had its time to tidy up
+            if self._tidy_up_s is not None:  # it has had its time
+                self._tell(self._who)
         elif self._until <= self.now:
             self.give_up()
         elif self._until != inf:
