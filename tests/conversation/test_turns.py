@@ -301,6 +301,16 @@ def test_a_voice_in_which_no_word_was_found_is_asked_once_to_repeat() -> None:
     assert Say(4, 0, MANNER.repeat) in script.wait(1.5), "words have been understood since"
 
 
+def test_words_that_were_there_while_they_were_spoken_and_are_then_gone_are_asked_for_again() -> None:
+    script = Script()
+    script.answer_and_greet()
+    script.happen(SpeechStarted(script.now))
+    script.happen(Interim("yes please"), after_s=0.5)
+    script.happen(SpeechPaused(script.now, 0.5))
+    assert script.happen(Transcript(1, ""), after_s=0.1) == []
+    assert Say(2, 0, MANNER.repeat) in script.wait(1.5)
+
+
 def test_after_a_noise_the_agent_goes_on_from_the_first_unheard_word() -> None:
     script = Script()
     script.answer_and_greet()

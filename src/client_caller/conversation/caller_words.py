@@ -26,8 +26,8 @@ class CallerWords:
         """All words that an answer would answer."""
         return " ".join(filter(None, (self.carried, self._newest)))
 
-    def decoded(self, text: str) -> None:
-        """Take the newest words, written as they were before as far as they are the same.
+    def decoded(self, text: str) -> bool:
+        """Take the newest words, written as they were before as far as they are the same. Whether all are gone now.
 
         A transcriber changes commas and capitals from one decode to the next, and a language model must read anew
         whatever follows the first letter that has changed. The last word of before is written anew: its mark was not
@@ -38,6 +38,7 @@ class CallerWords:
         while same < min(len(before) - 1, len(now)) and bare(before[same]) == bare(now[same]):
             same += 1
         self._newest = " ".join(before[:same] + now[same:])
+        return bool(before) and not now
 
     def _without_false_stops(self, words: list[str]) -> list[str]:
         """A transcriber ends whatever it is given with a full stop, so one stands where the caller only paused."""

@@ -182,7 +182,7 @@ class Floor:
         return [*asked, *self._speak_on(self.overlap, now)] if harmless else asked
 
     def _on_words(self, text: str, now: float) -> Actions:
-        self.words.decoded(text)
+        gone = self.words.decoded(text)
         self.pause.text = self.words.turn if text else ""
         actions = self._drop_outdated_draft()
         if text:
@@ -196,7 +196,7 @@ class Floor:
             return [*actions, *self.commit(now)]
         if self.memory.ends_with_a_tool:  # the same, and what was asked for is settled, for a tool has run
             return [*actions, *self.answer(self.memory.turns, "", now)]
-        if self.pause.voiced_s >= SPOKEN_S and not self._asked_again:  # the caller waits for an answer to it
+        if (gone or self.pause.voiced_s >= SPOKEN_S) and not self._asked_again:  # the caller waits for an answer to it
             self.pause.text, self.pause.failed = None, True
             return actions
         self.phase = Phase.LISTENING
