@@ -1,7 +1,9 @@
 import asyncio
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -83,6 +85,30 @@ def test_holes_between_what_is_in_use_go_back_when_it_is_asked_for() -> None:
     assert float(mb) > 80  # of 105
 
 
+class Party:
+    """Refers to the other, as the parts of a call do."""
+
+    other: "Party"
+
+
+def two_parties() -> "weakref.ref[Party]":
+    one, other = Party(), Party()
+    one.other, other.other = other, one
+    return weakref.ref(one)
+
+
+def test_what_was_there_at_the_start_is_not_looked_at_again_and_what_came_since_is() -> None:
+    try:
+        before = len(gc.get_objects())
+        heap.settle()
+        assert len(gc.get_objects()) < before / 10
+        party = two_parties()
+        gc.collect()
+        assert party() is None
+    finally:
+        gc.unfreeze()
+
+
 def test_it_is_asked_for_again_and_again_until_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         loop, asked, thrice = asyncio.get_running_loop(), [], asyncio.Event()
@@ -94,8 +120,10 @@ def test_it_is_asked_for_again_and_again_until_the_server_ends(monkeypatch: pyte
 
         monkeypatch.setattr(heap, "give_back", give_back)
         monkeypatch.setattr(heap, "_ASKED_EVERY_S", 0.0)
+        party = two_parties()
         giving = asyncio.create_task(heap.keep_giving_back())
         await thrice.wait()
+        assert party() is None, "and what refers to itself is freed"
         giving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await giving

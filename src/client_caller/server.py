@@ -24,7 +24,7 @@ from client_caller.agent import Agent, load_agent
 from client_caller.app import carrier_of, check_carrier, furnished, metered, staffed, summing_up, web_app, working
 from client_caller.errors import ConfigError
 from client_caller.fleet.fleet import Fleet
-from client_caller.heap import keep_giving_back
+from client_caller.heap import keep_giving_back, settle
 from client_caller.house import House
 from client_caller.joining import check_fleet, joined
 from client_caller.keys import metrics_key
@@ -125,6 +125,7 @@ async def _serve(
             on_sighup(reloader.ask, partial(house.retire, partial(_stop, server)))
 
         def announce() -> None:
+            settle()
             print(f"{agent.name} of {agent.company} answers calls at {settings.public_url}", flush=True)
 
         await stack.enter_async_context(furnished(house, announce, partial(_stop, server)))
