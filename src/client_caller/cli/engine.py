@@ -2,7 +2,6 @@
 
 import sys
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -57,6 +56,7 @@ def csm(
     Whoever uses it presents CLIENT_CALLER_SPEAKING__CSM_KEY, if that is set.
     """
     from client_caller.errors import ConfigError
+    from client_caller.heap import settle
     from client_caller.listening import bound
     from client_caller.logs import set_up_logging
     from client_caller.settings import load_settings
@@ -77,7 +77,11 @@ def csm(
                 weights, random.value if random else "tiny", voices or speaking.voices, device.value, slots, calls
             )
             url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            announce = partial(print, f"CSM speaks at {url}", flush=True)
+
+            def announce() -> None:
+                settle()  # to look at all that torch brings would take longer than a frame of every voice
+                print(f"CSM speaks at {url}", flush=True)
+
             end = sys.stdin.fileno() if lifeline else None
             raise typer.Exit(run_csm(options, speaking.csm_key, listener, announce, end))
     from client_caller.supervisor import supervise as keep_serving
