@@ -35,7 +35,7 @@ test: models torch ## everything the CI runs: lint, types and all tests
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest -n 2 --dist loadscope -m "not realtime and not long"
-	$(PYTHON) -m pytest -m "realtime and not long"
+	$(PYTHON) -m pytest -m "realtime and not long" $$(grep -rl --include='test_*.py' mark.realtime tests)
 
 long: models torch ## the tests that take too long for every change
 	$(PYTHON) -m pytest -m long

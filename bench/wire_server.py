@@ -9,13 +9,17 @@ and the voice numbers its frames: what is measured is the line. With --silero th
 """
 
 import sys
+from contextlib import AsyncExitStack
 from itertools import repeat
 from typing import Final
 
+from starlette.types import ASGIApp
+
 from client_caller.agent import Agent, AgentLimits
-from client_caller.app import check_carrier, web_app
+from client_caller.app import check_carrier, web_app, working
 from client_caller.engines import Engines
 from client_caller.fleet.fleet import Fleet
+from client_caller.heap import keep_giving_back, keep_heap_small, settle
 from client_caller.hearing.scripted import LoudnessActivity, ScriptedTranscriber, ScriptedTurnModel
 from client_caller.hearing.silero import SileroModel
 from client_caller.house import House
@@ -64,26 +68,26 @@ async def serve(descriptor: int) -> None:
     with inherited(descriptor) as listener:
         here = f"http://127.0.0.1:{listener.getsockname()[1]}"
         settings = load_settings().model_copy(update={"public_url": load_settings().public_url or here})
-        ledger = open_ledger(settings.ledger.url.get_secret_value())
-        try:
+        async with AsyncExitStack() as stack:
+            ledger = open_ledger(settings.ledger.url.get_secret_value())
+            stack.push_async_callback(ledger.close)
+            await stack.enter_async_context(working(keep_giving_back(), "memory"))
             store = ModelStore(settings.models)
             silero = SileroModel(store.path("silero_vad.onnx")) if "--silero" in sys.argv else None
             house = House(settings, TALKS if "--talks" in sys.argv else AGENT, engines(silero), ledger.note)
+            settle()
             print(f"{AGENT.name} answers calls at {here}", flush=True)
-            if not settings.fleet.address:
-                await answer_calls(house, listener, lifeline=0)
-                return
-            fleet = Fleet(settings.fleet, ledger, house)
-            check = check_carrier(settings, insecure=False)
-            async with joined(web_app(house), fleet, ledger, house, None, check) as front:
-                await answer_calls(house, listener, lifeline=0, app=front)
-        finally:
-            await ledger.close()
+            app: ASGIApp | None = None
+            if settings.fleet.address:
+                fleet, check = Fleet(settings.fleet, ledger, house), check_carrier(settings, insecure=False)
+                app = await stack.enter_async_context(joined(web_app(house), fleet, ledger, house, None, check))
+            await answer_calls(house, listener, lifeline=0, app=app)
 
 
 def main() -> None:
     set_up_logging()
     if "--listen-fd" in sys.argv:
+        keep_heap_small()
         run_serving(serve(int(sys.argv[sys.argv.index("--listen-fd") + 1])))
         return
     port = int(sys.argv[sys.argv.index("--port") + 1]) if "--port" in sys.argv else 0
