@@ -44,7 +44,8 @@ _WORDS_WITHIN_S: Final = HearingSettings().words_within_s + 1.0
 """Of the watchdog: half a second more for each second of sound, and nobody here speaks for longer than two."""
 
 _OVER: Final = "the simulated call is over"
-"""Why the line counts as lost when the agent speaks in the very instant in which the caller hangs up."""
+"""Why the line counts as lost when the agent speaks in the very instant in which the caller hangs up, or the stream
+breaks."""
 
 _PARTIES: Final = Parties("+15550100001", "+15550100002")
 
@@ -221,7 +222,7 @@ def _wrongs(kind: str, folder: Path, spoke: bool, events: Counter[str]) -> list[
     events.update(type(event).__name__ for event in happened)
     crossed = any(isinstance(entry, FactEntry) and entry.fields.get("why") == _OVER for entry in entries)
     events["hung up while sound was on its way"] += crossed
-    last = LineLost if kind == "the stream breaks for good" or crossed else HungUp
+    ends = (LineLost,) if kind == "the stream breaks for good" else (HungUp, *([LineLost] if crossed else []))
     understood = any(isinstance(event, Transcript) and event.text for event in happened)
     deaf = any(isinstance(event, EngineFailed) and event.engine == "transcriber" for event in happened)
     left_too_soon = _words_were_due(entries)
@@ -229,7 +230,7 @@ def _wrongs(kind: str, folder: Path, spoke: bool, events: Counter[str]) -> list[
     events["was asked to say it again"] += asked_again
     events["hung up before the words were due"] += left_too_soon
     found = {
-        f"it ended with {type(happened[-1]).__name__}": not isinstance(happened[-1], last),
+        f"it ended with {type(happened[-1]).__name__}": not isinstance(happened[-1], ends),
         "no word of the caller was understood": _is_asking(kind)
         and spoke
         and not (understood or deaf or left_too_soon or asked_again),
