@@ -64,7 +64,7 @@ def llm_config(gemma: Gemma) -> dict[str, Any]:
         "engine_kwargs": engine,
         "accelerator_type": gemma.accelerator,
         "placement_group_config": {"bundles": [{"CPU": 1, "GPU": gemma.gpus}]},
-        "runtime_env": {"env_vars": {"VLLM_RAY_PER_WORKER_GPUS": str(gemma.gpus)}},
+        "runtime_env": {"env_vars": {"VLLM_RAY_PER_WORKER_GPUS": str(gemma.gpus), "VLLM_NO_USAGE_STATS": "1"}},
         "deployment_config": {
             "name": "Gemma",
             "autoscaling_config": {

@@ -4,6 +4,7 @@ What an operator's own Python files import: `tool` makes a function a tool of th
 call, `Done` may ask something of it, `ToolFailed` says in a sentence why nothing was done.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from client_caller.errors import ToolFailed
     from client_caller.tools.function_tool import CallContext, tool
     from client_caller.tools.protocol import Done
+
+# From 1.29 on ONNX Runtime tells its makers of the machine, of the models and of how often they run, unless this is set
+# before it is loaded (its Privacy.md).
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["CallContext", "Done", "ToolFailed", "tool"]
 

@@ -31,9 +31,10 @@ _MISSES: Final = 2  # in a row, the second check at once after the first: it han
 _TAIL_BYTES: Final = 2_000
 _ENGINE: Final = "language model"
 
-_ENVIRONMENT: Final = {"GOMP_SPINCOUNT": "2000"}
+_ENVIRONMENT: Final = {"GOMP_SPINCOUNT": "2000", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 """Its threads wait for each other a few microseconds and then sleep. Waiting awake, as OpenMP does by default, two of
-them on two cores of which one was busy took 1.6 s to the first token (medians of 16); so they take 0.25 s."""
+them on two cores of which one was busy took 1.6 s to the first token (medians of 16); so they take 0.25 s. And
+large pieces that are freed go back to the system, as with `heap.py`."""
 
 log = logging.getLogger("client_caller.thinking")
 
