@@ -120,6 +120,7 @@ class Ran:
             "callers_late_max_ms": round(self.late_s * 1_000),
             "used": self.used,
             "engine_failures": self.engines,
+            "aim_s": self.aim_s,
             "let_in_by_round": self.let_in,
             "voice_to_voice_p95_ms_by_round": self.p95_ms,
             "loop_slow_share": round(self.slow, 4),
