@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from client_caller.app import speech_samples
 from client_caller.demo import render_with_espeak
@@ -103,7 +103,7 @@ async def hold(stage: Stage, steps: Sequence[Step]) -> tuple[tuple[TurnFigures, 
 async def held_by(stage: Stage) -> Held:
     """What the server process holds now. Linux only."""
     await asyncio.sleep(1.0)  # the last call's socket is closed by then
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         tasks = (await client.get(f"{stage.url}/healthz")).json()["tasks"]
     process = Path(f"/proc/{stage.process_id}")
     memory_kb = next(line.split()[1] for line in (process / "status").read_text().splitlines() if "VmRSS" in line)

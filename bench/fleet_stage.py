@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
 from client_caller.errors import ConfigError
 from client_caller.rehearsal.stage import ACCOUNT_SID, serving_process
@@ -142,10 +142,10 @@ class Balanced(Tapped):
 
     def __init__(self, gateways: Gateways) -> None:
         super().__init__()
-        self._balancer = httpx.AsyncClient(transport=_InTurn(gateways))
+        self._balancer = httpx2.AsyncClient(transport=_InTurn(gateways))
 
     @property
-    def http(self) -> httpx.AsyncClient:
+    def http(self) -> httpx2.AsyncClient:
         """The client that webhooks are asked with."""
         return self._balancer
 
@@ -155,23 +155,23 @@ class Balanced(Tapped):
         await super().aclose()
 
 
-class _InTurn(httpx.AsyncBaseTransport):
+class _InTurn(httpx2.AsyncBaseTransport):
     def __init__(self, gateways: Gateways) -> None:
         self._gateways = gateways
         self._turn = itertools.count()
-        self._wire = httpx.AsyncHTTPTransport()
+        self._wire = httpx2.AsyncHTTPTransport()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         first, refused = next(self._turn), None
         addresses = self._gateways.addresses
         for number in range(len(addresses)):
-            address = httpx.URL(addresses[(first + number) % len(addresses)])
+            address = httpx2.URL(addresses[(first + number) % len(addresses)])
             request.url = request.url.copy_with(scheme=address.scheme, host=address.host, port=address.port)
             try:
                 return await self._wire.handle_async_request(request)
-            except httpx.ConnectError as wrong:
+            except httpx2.ConnectError as wrong:
                 refused = wrong
-        raise refused or httpx.ConnectError("no gateway runs")
+        raise refused or httpx2.ConnectError("no gateway runs")
 
     async def aclose(self) -> None:
         await self._wire.aclose()

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import httpx
+import httpx2
 
 from client_caller.conversation.actions import Turn
 from client_caller.demo import render_with_espeak
@@ -156,14 +156,14 @@ async def _up_again(url: str, process: int) -> tuple[float, float]:
     """Loop times at which another process than this one lives there, and takes calls."""
     loop = asyncio.get_running_loop()
     up_at: float | None = None
-    async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
+    async with httpx2.AsyncClient(timeout=1.0, trust_env=False) as client:
         while True:
             try:
                 if up_at is None and (await client.get(f"{url}/healthz")).json()["process"] != process:
                     up_at = loop.time()
-                if up_at is not None and (await client.get(f"{url}/readyz")).status_code == httpx.codes.OK:
+                if up_at is not None and (await client.get(f"{url}/readyz")).status_code == httpx2.codes.OK:
                     return up_at, loop.time()
-            except (httpx.HTTPError, ValueError):
+            except (httpx2.HTTPError, ValueError):
                 pass
             await asyncio.sleep(_POLL_S)
 

@@ -22,7 +22,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from client_caller.errors import ConfigError
@@ -196,7 +196,7 @@ def _judge(stage: Stage, call: CarriedCall, caller: ScriptedCaller, sound: Seque
 
 async def _look(stage: Stage, result: Ran) -> None:
     """What the server tells of itself."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         answer = (await client.get(f"{stage.url}/metrics")).raise_for_status()
     failures, timers, in_time = Counter[str](), 0.0, 0.0
     for family in text_string_to_metric_families(answer.text):

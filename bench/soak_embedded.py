@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from client_caller.app import speech_samples
 from client_caller.conversation.events import HungUp
@@ -94,7 +94,7 @@ async def soak(folder: Path, calls: int, at_once: int, seed: int, show: Callable
                 soaked.rows.append(served(min(first + at_once, calls), stage.process_id, told))
                 soaked.warnings, soaked.refused = dict(told.warnings), told.refused
                 show(soaked.rows[-1])
-        except (ConfigError, httpx.HTTPError, OSError) as gone:  # whoever looks into /proc for a dead process
+        except (ConfigError, httpx2.HTTPError, OSError) as gone:  # whoever looks into /proc for a dead process
             soaked.failures.append(f"the server did not last: {gone}")
     if soaked.refused or soaked.warnings.get("a call failed"):
         soaked.failures.append(f"the server refused {soaked.refused} calls, or tells of failed ones: {soaked.warnings}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from weakref import ReferenceType
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from client_caller.box.card import cards
@@ -83,8 +83,8 @@ class Page:
 
 
 async def page(url: str) -> Page:
-    """Ask for it. Raises httpx.HTTPError."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    """Ask for it. Raises httpx2.HTTPError."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
         answer = (await client.get(f"{url}/metrics")).raise_for_status()
     told: dict[str, float] = {}
     warnings: dict[str, int] = {}

@@ -45,7 +45,7 @@ _AGENTS: Final = Path(__file__).parents[1] / "agents"
 _MONDAY: Final = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 """An hour at which the clinic is open, so that all its transfers are on offer."""
 
-_VERSIONS: Final = ("xllamacpp", "httpx", "msgspec")
+_VERSIONS: Final = ("xllamacpp", "httpx2", "msgspec")
 
 
 class Sizes:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from client_caller.models.store import ModelStore
 from client_caller.settings import Settings, ThinkingSettings
@@ -60,7 +60,7 @@ class Server:
         self.model = OpenAIModel(base_url, api_key, self.settings, embedded=embedded)
         # As our client: llama.cpp drops kept connections, so that each request needs one of its own.
         close = {"Connection": "close"} if embedded else {}
-        self._client = httpx.AsyncClient(headers={"Authorization": f"Bearer {api_key}", **close}, timeout=_PATIENCE_S)
+        self._client = httpx2.AsyncClient(headers={"Authorization": f"Bearer {api_key}", **close}, timeout=_PATIENCE_S)
         self._api = base_url.rstrip("/")
         self._root = self._api.removesuffix("/v1")
 

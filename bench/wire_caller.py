@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from client_caller.audio.frame import FRAME_S, LINE_HZ
 from client_caller.rehearsal.stage import ACCOUNT_SID, Stage
@@ -99,7 +99,7 @@ class Tapped:
         self._network = Internet()
 
     @property
-    def http(self) -> httpx.AsyncClient:
+    def http(self) -> httpx2.AsyncClient:
         """The client that webhooks are asked with."""
         return self._network.http
 

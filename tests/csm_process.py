@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side, State
 
@@ -33,7 +33,7 @@ def running_csm(folder: Path, *words: str, key: str = "") -> Iterator[tuple[str,
 
 def process_at(url: str) -> int:
     """The id of the process that answers; if there is none, of the next."""
-    with httpx.Client(transport=httpx.HTTPTransport(retries=10), timeout=60) as client:  # of the connection
+    with httpx2.Client(transport=httpx2.HTTPTransport(retries=10), timeout=60) as client:  # of the connection
         health = client.get(f"{url}/health").json()
     assert health["status"] == "alive"
     return int(health["process"])
@@ -41,7 +41,7 @@ def process_at(url: str) -> int:
 
 def figure(url: str, name: str) -> float:
     """One of the engine's figures."""
-    lines = httpx.get(f"{url}/metrics", timeout=60).text.splitlines()
+    lines = httpx2.get(f"{url}/metrics", timeout=60).text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
@@ -85,7 +85,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept
 @asynccontextmanager
 async def wiretapped(url: str) -> AsyncIterator[Wiretap]:
     """Somebody who listens in to the engine at `url`, at an address of their own."""
-    tap = Wiretap(httpx.URL(url).port or 0)
+    tap = Wiretap(httpx2.URL(url).port or 0)
     server = await asyncio.start_server(tap.relay, "127.0.0.1", 0)
     async with server:
         tap.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -55,11 +55,11 @@ def test_a_line_for_people_has_its_facts_behind_the_message(said: Said) -> None:
     set_up_logging()
     log.info("a call began", extra={"call": "CA1", "at_s": 2.5})
     log.debug("nobody wants to know")
-    logging.getLogger("httpx").info("an address with a token")
-    logging.getLogger("httpx").warning("an address is odd")
+    logging.getLogger("httpx2").info("an address with a token")
+    logging.getLogger("httpx2").warning("an address is odd")
     began, odd = said().splitlines()
     assert began.endswith("INFO    client_caller.somewhere: a call began  call='CA1' at_s=2.5")
-    assert odd.endswith("WARNING httpx: an address is odd")
+    assert odd.endswith("WARNING httpx2: an address is odd")
 
 
 def test_a_line_for_programs_is_one_json_object(said: Said) -> None:
@@ -102,7 +102,7 @@ def test_whatever_is_logged_about_a_call_says_which(said: Said) -> None:
 
     async def main() -> None:
         async def other() -> None:
-            logging.getLogger("httpx").warning("a library warns")
+            logging.getLogger("httpx2").warning("a library warns")
 
         with about_call("CA1"):
             log.info("one")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
@@ -216,7 +216,7 @@ async def engines_then_a_look(settings: Settings, agent: Agent) -> AsyncIterator
     """Engines; and as soon as there are some, somebody looks at the figures of the server and stops it."""
 
     async def look() -> None:
-        async with httpx.AsyncClient(base_url=settings.public_url, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=settings.public_url, trust_env=False) as client:
             for headers in ({}, {"X-Forwarded-For": "203.0.113.9"}):
                 answer = await client.get("/metrics", headers=headers)
                 LOOKED.append((answer.status_code, answer.text))

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
@@ -182,7 +182,7 @@ async def ask(url: str, path: str, call: str) -> str:
     """What Twilio is answered for this call."""
     form = {"AccountSid": ACCOUNT_SID, "CallSid": call}
     headers = {"X-Twilio-Signature": RequestValidator(TOKEN).compute_signature(url + path, form)}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         return (await client.post(url + path, data=form, headers=headers)).text
 
 
@@ -193,7 +193,7 @@ def test_a_server_told_to_stop_takes_no_new_call_and_lets_the_running_one_end(tm
     async def script(url: str, calling: asyncio.Task[CarriedCall]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(0.3)
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:
             assert (await client.get(f"{url}/readyz")).status_code == 503
             assert (await client.get(f"{url}/healthz")).status_code == 200
         assert AGENT_OF_CALLS.phrases.busy in await ask(url, "/twilio/voice", "CA2")
@@ -226,7 +226,7 @@ def test_whoever_calls_while_the_models_are_loaded_waits(tmp_path: Path) -> None
     async def main() -> int:
         with listening("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/healthz"
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx2.AsyncClient(trust_env=False) as client:
                 asking = asyncio.create_task(client.get(url))
                 await asyncio.sleep(0.2)  # the models
                 assert not asking.done()
@@ -301,7 +301,7 @@ def test_whoever_calls_while_the_models_are_loaded_is_told_to_ask_again(
                 serving = asyncio.create_task(answer_calls(house, listener))
                 for path in ("/twilio/voice", "/twilio/resume"):
                     assert f"<Redirect>{url}{path}#" in await ask(url, path, "CA1")
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with httpx2.AsyncClient(trust_env=False) as client:
                     assert (await client.get(f"{url}/readyz")).status_code == 503
                     await asyncio.sleep(0.5)
                     assert (await client.get(f"{url}/readyz")).status_code == 200

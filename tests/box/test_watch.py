@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,25 +136,25 @@ CSM_PAGE = "csm_calls 3\ncsm_frames 80\ncsm_refused 2\ncsm_rows_read 320\ncsm_st
     ],
 )
 def test_what_the_card_has_done_is_read_from_the_page(status: int, page: str, counters: object, done: object) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         assert (request.url.path, request.headers["Authorization"]) == ("/metrics", "Bearer key")
-        return httpx.Response(status, text=page)
+        return httpx2.Response(status, text=page)
 
-    transport = httpx.MockTransport(answer)
+    transport = httpx2.MockTransport(answer)
     assert run(done_at("http://engine", "key", counters, transport)) == done  # type: ignore[arg-type]
 
 
 def test_a_page_that_does_not_come_is_not_waited_for() -> None:
-    async def silence(request: httpx.Request) -> httpx.Response:
+    async def silence(request: httpx2.Request) -> httpx2.Response:
         await asyncio.sleep(1_000.0)
         raise AssertionError
 
-    def broken(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused", request=request)
+    def broken(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused", request=request)
 
     async def story() -> float:
-        assert await done_at("http://engine", "", VLLM_DONE, httpx.MockTransport(broken)) is None
-        assert await done_at("http://engine", "", VLLM_DONE, httpx.MockTransport(silence)) is None
+        assert await done_at("http://engine", "", VLLM_DONE, httpx2.MockTransport(broken)) is None
+        assert await done_at("http://engine", "", VLLM_DONE, httpx2.MockTransport(silence)) is None
         return asyncio.get_running_loop().time()
 
     assert run(story()) == pytest.approx(PAGE_WITHIN_S, abs=1e-3)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import typer
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -42,13 +42,13 @@ class Desk:
         if self.script:
             self.do(self.script.pop(0))
 
-    def carry(self, request: httpx.Request) -> httpx.Response:
+    def carry(self, request: httpx2.Request) -> httpx2.Response:
         """The network between a command and the server."""
         told = self._client.request(request.method, str(request.url), headers=request.headers, content=request.content)
-        return httpx.Response(told.status_code, headers=told.headers, content=told.content)
+        return httpx2.Response(told.status_code, headers=told.headers, content=told.content)
 
     def reach(self, settings: Settings, url: str) -> Server:
-        return Server(settings, url, httpx.MockTransport(self.carry), self.pause)
+        return Server(settings, url, httpx2.MockTransport(self.carry), self.pause)
 
 
 @contextmanager
@@ -77,6 +77,6 @@ def run(command: typer.Typer, reach: Any, *words: str, columns: int = 220) -> tu
     return result.exit_code, result.output
 
 
-def answering(handler: Callable[[httpx.Request], httpx.Response]) -> Any:
+def answering(handler: Callable[[httpx2.Request], httpx2.Response]) -> Any:
     """A server that answers like this."""
-    return partial(Server, transport=httpx.MockTransport(handler), pause=lambda seconds: None)
+    return partial(Server, transport=httpx2.MockTransport(handler), pause=lambda seconds: None)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import typer
 
@@ -94,7 +94,7 @@ def test_the_law_is_told_as_a_sentence(desk: Desk) -> None:
     ],
 )
 def test_mistakes_on_the_command_line_are_told_before_a_server_is_asked(words: list[str], says: str) -> None:
-    def never(request: httpx.Request) -> httpx.Response:
+    def never(request: httpx2.Request) -> httpx2.Response:
         raise AssertionError("nobody is asked")
 
     with pytest.raises(ConfigError, match=says):
@@ -125,7 +125,7 @@ def test_an_agent_may_be_named_as_the_server_has_it(desk: Desk) -> None:
 
 
 def refused(status: int = 500, **told: Any) -> Any:
-    return answering(lambda request: httpx.Response(status, json=told))
+    return answering(lambda request: httpx2.Response(status, json=told))
 
 
 def test_another_key_is_said_to_be_another(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,23 +151,23 @@ def test_the_servers_own_key_file_is_used(desk: Desk, tmp_path: Path, monkeypatc
 
 
 def test_where_no_server_answers_it_is_said_how_to_start_one() -> None:
-    def closed(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("connection refused")
+    def closed(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("connection refused")
 
     with pytest.raises(ConfigError, match=r"no server answers at http://127\.0\.0\.1:8080 .*`client-caller serve`"):
         run(command, answering(closed), *WANTED)
 
 
 def test_after_an_answer_that_never_came_nobody_is_told_to_try_again() -> None:
-    def silent(request: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("no answer")
+    def silent(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadTimeout("no answer")
 
     with pytest.raises(ServerFailed, match="may have been done: look before you ask again"):
         run(command, answering(silent), *WANTED)
 
 
 def test_what_is_no_server_of_ours_is_said_to_be_none() -> None:
-    page = answering(lambda request: httpx.Response(200, text="<html>"))
+    page = answering(lambda request: httpx2.Response(200, text="<html>"))
     with pytest.raises(ConfigError, match=r"is no server of ours \(status 200\): give --server"):
         run(command, page, *WANTED)
     with pytest.raises(ConfigError, match="has no such API"):
@@ -180,7 +180,7 @@ def test_a_server_that_cannot_do_it_now_says_why() -> None:
 
 
 def test_a_server_with_a_bug_is_said_to_have_failed() -> None:
-    broken = answering(lambda request: httpx.Response(500, text="Internal Server Error"))
+    broken = answering(lambda request: httpx2.Response(500, text="Internal Server Error"))
     with pytest.raises(ServerFailed, match=r"has failed \(status 500\); its log says why"):
         run(command, broken, *WANTED)
 
@@ -201,13 +201,13 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
     ],
 )
 def test_a_server_is_looked_for_where_the_settings_have_it(host: str, url: str) -> None:
-    asked: list[httpx.Request] = []
+    asked: list[httpx2.Request] = []
 
-    def note(request: httpx.Request) -> httpx.Response:
+    def note(request: httpx2.Request) -> httpx2.Response:
         asked.append(request)
-        return httpx.Response(200, json={})
+        return httpx2.Response(200, json={})
 
     settings = Settings(_env_file=None, server=ServerSettings(host=host, port=81))
-    Server(settings, transport=httpx.MockTransport(note)).ask("/api/calls")
+    Server(settings, transport=httpx2.MockTransport(note)).ask("/api/calls")
     assert str(asked[0].url) == f"{url}/api/calls"
     assert asked[0].headers["authorization"] == f"Bearer {KEY}"

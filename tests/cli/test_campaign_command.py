@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from cli.served_office import KEY, Desk, answering, run, served_office
@@ -125,7 +125,7 @@ def test_a_list_that_lacks_a_variable_of_the_agents_texts_is_refused(desk: Desk,
 def test_a_list_that_cannot_be_read_is_told_before_a_server_is_asked(
     tmp_path: Path, content: bytes | None, says: str
 ) -> None:
-    def never(request: httpx.Request) -> httpx.Response:
+    def never(request: httpx2.Request) -> httpx2.Response:
         raise AssertionError("nobody is asked")
 
     (tmp_path / "june.csv").unlink()

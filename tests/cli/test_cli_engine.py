@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 from websockets.sync.client import connect
@@ -84,7 +84,7 @@ def test_a_folder_that_is_not_there_is_named(
 def test_it_speaks_noise_until_it_is_told_to_stop(tmp_path: Path) -> None:
     known = {"Authorization": "Bearer k-1"}
     with running_csm(tmp_path, "--slots", "2", key="k-1") as (url, process):
-        with httpx.Client(base_url=url, headers=known, timeout=60) as client:
+        with httpx2.Client(base_url=url, headers=known, timeout=60) as client:
             assert client.get("/v1/audio/voices").json() == {"voices": ["noise"]}
             asked = {"model": "csm-1b", "input": "Hi.", "voice": "noise", "response_format": "pcm"}
             said = client.post("/v1/audio/speech", json=asked)
@@ -92,7 +92,7 @@ def test_it_speaks_noise_until_it_is_told_to_stop(tmp_path: Path) -> None:
             assert len(said.content) > 2 * 1_920
             assert len(set(said.content)) > 2
             assert client.post("/v1/audio/speech", json=asked).content == said.content  # the seed is the same
-            assert httpx.get(f"{url}/v1/models").status_code == 401
+            assert httpx2.get(f"{url}/v1/models").status_code == 401
         with connect(f"ws{url.removeprefix('http')}/v1/calls", additional_headers=known) as call:
             call.send(encode(Open("noise")))
             assert read_answer(str(call.recv())) == Ready()
@@ -116,7 +116,7 @@ def test_an_engine_that_is_killed_is_back_at_the_same_address_and_ends_with_its_
         os.kill(killed, signal.SIGKILL)
         following = process_at(url)
         assert following not in (killed, supervisor.pid)
-        with socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0)) as connection:
+        with socket.create_connection(("127.0.0.1", httpx2.URL(url).port or 0)) as connection:
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n")
             assert connection.recv(12) == b"HTTP/1.1 200"
             supervisor.kill()

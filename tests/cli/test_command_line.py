@@ -13,7 +13,7 @@ from client_caller.cli.progress import Lines
 from client_caller.settings import HearingSettings, ServerSettings, Settings, ThinkingSettings, TurnSettings
 
 AGENT = 'name = "Anna"\ncompany = "Maple"\ngreeting = "Hello"\npersona = "You are Anna."\n'
-HEAVY = {"numpy", "onnxruntime", "fastapi", "uvicorn", "openai", "httpx", "pydantic", "moonshine_voice", "xllamacpp"}
+HEAVY = {"numpy", "onnxruntime", "fastapi", "uvicorn", "openai", "httpx2", "pydantic", "moonshine_voice", "xllamacpp"}
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import typer
 from fastapi import FastAPI
@@ -63,11 +63,11 @@ def served(folder: Path) -> Iterator[partial[Server]]:
         replayed(meter, GOLDEN / "two_turns" / "record.jsonl")
         with TestClient(app) as client:
 
-            def carry(request: httpx.Request) -> httpx.Response:
+            def carry(request: httpx2.Request) -> httpx2.Response:
                 told = client.request(request.method, str(request.url), headers=request.headers)
-                return httpx.Response(told.status_code, text=told.text)
+                return httpx2.Response(told.status_code, text=told.text)
 
-            yield partial(Server, transport=httpx.MockTransport(carry), pause=lambda seconds: None)
+            yield partial(Server, transport=httpx2.MockTransport(carry), pause=lambda seconds: None)
 
 
 def test_one_look_shows_calls_times_engines_and_the_loop(tmp_path: Path) -> None:
@@ -113,11 +113,11 @@ def test_whoever_may_not_look_is_told_what_to_set(tmp_path: Path, monkeypatch: p
 
 def test_a_server_that_tells_no_figures_is_named() -> None:
     with pytest.raises(ConfigError, match="no such API"):
-        run(command, answering(lambda request: httpx.Response(404, json={"detail": "Not Found"})), "--once")
+        run(command, answering(lambda request: httpx2.Response(404, json={"detail": "Not Found"})), "--once")
     with pytest.raises(ConfigError, match="no server of ours"):
-        run(command, answering(lambda request: httpx.Response(403, text="<html>")), "--once")
+        run(command, answering(lambda request: httpx2.Response(403, text="<html>")), "--once")
     with pytest.raises(ServerFailed):
-        run(command, answering(lambda request: httpx.Response(503, text="<html>")), "--once")
+        run(command, answering(lambda request: httpx2.Response(503, text="<html>")), "--once")
 
 
 def look(process: int, answers: dict[str, float]) -> Look:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from box_machines import A100, program, whole_weights, with_nvidia_smi
@@ -95,7 +95,7 @@ def test_one_command_brings_all_three_up_and_one_signal_takes_them_down(profile:
             else:
                 pytest.fail(f"it ended: {''.join(said)} {box.stdout.read() if box.stdout else ''}")
             port = next(line.partition("=")[2] for line in profile.read_text().splitlines() if "SERVER__PORT" in line)
-            assert httpx.get(f"http://127.0.0.1:{port}/readyz").json() == {"status": "ready"}
+            assert httpx2.get(f"http://127.0.0.1:{port}/readyz").json() == {"status": "ready"}
             ready = [line.partition("service=")[2].strip() for line in said if ": ready  service=" in line]
             assert ready == ["'vllm'", "'csm'", "'serve'"]
             box.send_signal(signal.SIGTERM)

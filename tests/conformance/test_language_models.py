@@ -9,7 +9,7 @@ from pathlib import Path
 from signal import SIGKILL, SIGSTOP, Signals
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from client_caller.errors import EngineCrashed
@@ -145,7 +145,7 @@ def test_a_closed_stream_frees_the_slot_of_the_embedded_server_at_once(models: C
         model = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
         headers = {"Authorization": f"Bearer {server.api_key}"}
         made, asks = 0, 0
-        async with httpx.AsyncClient(headers=headers, timeout=30) as client:
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as client:
 
             async def slot() -> dict[str, Any]:
                 answer = await client.get(f"{server.base_url.removesuffix('/v1')}/slots")
@@ -185,7 +185,7 @@ def test_what_was_read_ahead_is_not_read_again_although_something_was_written(mo
         model = OpenAIModel(server.base_url, server.api_key, SETTINGS, embedded=True)
         await model.read_ahead(QUESTION, "CA1")
         await model.write([Message("user", "Sum up.")], "CA1", 5)
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {server.api_key}"}, timeout=30) as client:
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {server.api_key}"}, timeout=30) as client:
             said = [{"role": message.role, "content": message.content} for message in QUESTION]
             body = {"messages": said, "max_tokens": 1, "id_slot": 0}
             answer = await client.post(f"{server.base_url}/chat/completions", json=body)

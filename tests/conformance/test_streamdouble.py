@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 import uvicorn
@@ -73,7 +73,7 @@ async def serving(folder: Path, greeting: str) -> AsyncIterator[str]:
 
 async def stream_url(here: str, call: str) -> str:
     """Where Twilio would be told to open this call's stream."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         answer = await client.post(f"{here}/twilio/voice", data={"CallSid": call, "AccountSid": "AC1"})
     stream = ElementTree.fromstring(answer.text).find("Connect/Stream")
     assert stream is not None, answer.text

@@ -21,7 +21,7 @@ from threading import Thread, Timer
 from typing import Any
 from urllib.parse import parse_qs
 
-import httpx
+import httpx2
 import pytest
 
 from client_caller.errors import CarrierFailed
@@ -107,17 +107,17 @@ class Reader:
         self.unknown: set[str] = set()
         self.forms: list[dict[str, list[str]]] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         [operations] = [operations for path, operations in self._paths if path.match(request.url.path)]
         operation = operations[request.method.lower()]
         self._look_up(operation, request)
         if [self._refusing] in self.forms[-1].values():
-            return httpx.Response(400, json={"code": 21220, "message": "Call is not in-progress", "status": 400})
+            return httpx2.Response(400, json={"code": 21220, "message": "Call is not in-progress", "status": 400})
         status, answer = next(iter(operation["responses"].items()))
         example = next(iter(answer["content"]["application/json"]["examples"].values()))
-        return httpx.Response(int(status), json=example["value"] | ({"status": "ringing"} if self._refusing else {}))
+        return httpx2.Response(int(status), json=example["value"] | ({"status": "ringing"} if self._refusing else {}))
 
-    def _look_up(self, operation: dict[str, Any], request: httpx.Request) -> None:
+    def _look_up(self, operation: dict[str, Any], request: httpx2.Request) -> None:
         body = operation.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})
         fields, form = body.get("properties", {}), parse_qs(request.content.decode(), keep_blank_values=True)
         parameters = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
@@ -133,14 +133,14 @@ def test_every_field_we_send_is_in_the_file(
     ask: Callable[[TwilioControl], Awaitable[Any]], specification: dict[str, Any]
 ) -> None:
     reader = Reader(specification)
-    asked(ask, transport=httpx.MockTransport(reader))
+    asked(ask, transport=httpx2.MockTransport(reader))
     assert reader.forms
     assert not reader.unknown
 
 
 def test_the_other_way_to_end_a_call_is_in_the_file_too(specification: dict[str, Any]) -> None:
     reader = Reader(specification, refusing="completed")
-    asked(EVERYTHING["hang_up"], transport=httpx.MockTransport(reader))
+    asked(EVERYTHING["hang_up"], transport=httpx2.MockTransport(reader))
     assert reader.forms == [{"Status": ["completed"]}, {}, {"Status": ["canceled"]}]
     assert not reader.unknown
     assert {"completed", "canceled"} <= set(specification["components"]["schemas"]["call_enum_update_status"]["enum"])
@@ -150,7 +150,7 @@ def test_a_field_that_is_not_in_the_file_is_noticed(specification: dict[str, Any
     reader = Reader(specification)
     form = {"To": "1", "Ring": "2", "From": ["3", "4"], "StatusCallbackEvent": ["a", "b"]}
     url = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Calls.json?Loud=1"
-    reader(httpx.Request("POST", url, data=form))
+    reader(httpx2.Request("POST", url, data=form))
     assert reader.unknown == {"Ring", "Loud", "several of From"}
 
 
@@ -220,7 +220,7 @@ def test_prism_refuses_what_the_file_does_not_allow_so_it_does_check(prism: str)
         (".json", {**order, "Timeout": "soon"}, 422),
         (".json", {"To": order["To"]}, 422),
     ]
-    with httpx.Client(auth=(ACCOUNT, "secret"), trust_env=False) as http:
+    with httpx2.Client(auth=(ACCOUNT, "secret"), trust_env=False) as http:
         for path, form, status in forms:
             assert http.post(calls + path, data=form).status_code == status, form
     with pytest.raises(CarrierFailed, match="request is not valid"):

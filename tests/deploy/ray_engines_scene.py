@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import ray
 from deploy.ray import hearing, thinking, voice
@@ -44,7 +44,7 @@ async def speech(url: str) -> tuple[dict[str, Any], Any]:
     parts = [part.samples async for part in client.speak(SAID)]
     unknown = await failure(anext(SpeechServer(settings, "nobody").speak(SAID)))
     await client.close()
-    async with httpx.AsyncClient(timeout=30.0) as raw:
+    async with httpx2.AsyncClient(timeout=30.0) as raw:
         body = {"model": "m", "voice": "en-us", "input": "x" * 70_000}
         long = (await raw.post(f"{url}/voice/v1/audio/speech", json=body)).status_code
     return {"pieces": len(parts), "unknown_voice": unknown, "long": long}, np.concatenate(parts)
@@ -58,7 +58,7 @@ async def words(url: str, sound: Any) -> dict[str, Any]:
     german = await failure(TranscriptionServer(settings, "de").transcribe(sound))
     crowd = await asyncio.gather(*(failure(client.transcribe(sound)) for _ in range(12)))
     await client.close()
-    async with httpx.AsyncClient(timeout=30.0) as raw:
+    async with httpx2.AsyncClient(timeout=30.0) as raw:
         files = {"file": ("x.wav", b"no WAV at all", "audio/wav")}
         broken = (await raw.post(f"{url}/hearing/v1/audio/transcriptions", files=files)).status_code
     return {"words": found, "german": german, "crowd": sorted(set(crowd)), "broken": broken}
@@ -76,7 +76,7 @@ async def reply(url: str) -> dict[str, Any]:
     read_ahead = await model.read_ahead(ASKED, "c1")
     written = await model.write(ASKED, "c1", 10)
     await model.close()
-    async with httpx.AsyncClient(timeout=30.0) as raw:
+    async with httpx2.AsyncClient(timeout=30.0) as raw:
         statuses = [
             (await raw.post(f"{base}/chat/completions", content=body)).status_code
             for body in (b"[1]", b"{", b'{"continue_final_message": true}', b'{"messages": 1}', b" " * 1_100_000)

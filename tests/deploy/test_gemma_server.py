@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from gemma_chats import TOOLS, a_long_call, body_of, rendered, requests_of, turns_of
 from tiny_gemma import END_OF_TURN, START_OF_TURN, make_tiny_gemma
@@ -28,7 +28,7 @@ class Asked:
     """The server's own interface, beside the one that our client uses."""
 
     def __init__(self, server: LlamaServer) -> None:
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             base_url=server.base_url.removesuffix("/v1"),
             headers={"Authorization": f"Bearer {server.api_key}", "Connection": "close"},
             timeout=30,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from starlette.types import Receive, Scope, Send
 
 from client_caller.fleet.fleet import Fleet
@@ -77,9 +77,9 @@ class Many:
                 if name not in self.dead:
                     await gateway.fleet.beat()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.host in self.dead:
-            raise httpx.ConnectError("nobody there")
+            raise httpx2.ConnectError("nobody there")
         return await self.gateways[request.url.host].transport.handle_async_request(request)
 
     def open(self, ledger: Ledger, name: str) -> "One":
@@ -88,11 +88,11 @@ class Many:
         return one
 
 
-class _Between(httpx.AsyncBaseTransport):
+class _Between(httpx2.AsyncBaseTransport):
     def __init__(self, many: Many) -> None:
         self._many = many
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         return await self._many.handle_async_request(request)
 
 
@@ -111,12 +111,12 @@ class One:
         self.front = Front(
             self._app, self.fleet, self.journals, KEY, whose, self._order_known, is_operator, _Between(many)
         )
-        self.transport = httpx.ASGITransport(self.front)
+        self.transport = httpx2.ASGITransport(self.front)
 
     async def post(self, call: str = "", path: str = "/twilio/voice", body: bytes = b"", **headers: str) -> str:
         """What a request of the carrier's at this gateway is answered with."""
         about = {"x-call": call} if call else {}
-        async with httpx.AsyncClient(transport=self.transport, base_url="https://public.example") as client:
+        async with httpx2.AsyncClient(transport=self.transport, base_url="https://public.example") as client:
             sent = {**about, **{name.replace("_", "-"): value for name, value in headers.items()}}
             answer = await client.post(path, content=body, headers=sent)
         return answer.text

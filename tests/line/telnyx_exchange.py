@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
+import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
@@ -65,12 +65,12 @@ class Exchange:
         self.commands = commands
         self._app = app
         self._numbers = itertools.count(1)
-        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC)
+        self._http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=PUBLIC)
         self.sockets: list[asyncio.Task[None]] = []
 
     async def post(
         self, body: bytes, at: int = NOW, key: Ed25519PrivateKey = KEY, signed: bytes | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         signature = key.sign(f"{at}|".encode() + (body if signed is None else signed))
         headers = {
             "telnyx-timestamp": str(at),
@@ -79,7 +79,7 @@ class Exchange:
         }
         return await self._http.post("/telnyx/voice", content=body, headers=headers)
 
-    async def tell(self, kind: str, call: str = CALL, **payload: Any) -> httpx.Response:
+    async def tell(self, kind: str, call: str = CALL, **payload: Any) -> httpx2.Response:
         """One webhook, with an id of its own unless it is given one."""
         return await self.post(webhook(kind, call, event_id=f"e-{next(self._numbers)}", **payload))
 

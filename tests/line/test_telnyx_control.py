@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,17 +23,17 @@ LEG = "2dc6fc34-f9e0-11ea-b68e-02420a0f7768"
 ORDER = DialOrder("o-17", "+15550100003", "+15550100002", ring_s=25, longest_s=600)
 SINCE = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 
-Answer = httpx.Response | type[Exception]
+Answer = httpx2.Response | type[Exception]
 """What happens to a request: an answer, or an error of the network."""
 
 
-def data(status: int = 200, **told: Any) -> httpx.Response:
-    return httpx.Response(status, json={"data": told})
+def data(status: int = 200, **told: Any) -> httpx2.Response:
+    return httpx2.Response(status, json={"data": told})
 
 
-def refusal(status: int, code: int | str = 0) -> httpx.Response:
+def refusal(status: int, code: int | str = 0) -> httpx2.Response:
     error = {"code": str(code), "title": "No.", "detail": f"{ORDER.to} cannot be called with {KEY}"}
-    return httpx.Response(status, json={"errors": [error]})
+    return httpx2.Response(status, json={"errors": [error]})
 
 
 class Telnyx:
@@ -41,12 +41,12 @@ class Telnyx:
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, httpx.Response):
+        if isinstance(answer, httpx2.Response):
             return answer
         raise answer("broken", request=request)  # type: ignore[call-arg]
 
@@ -58,7 +58,7 @@ class Telnyx:
 def ask(telnyx: Telnyx, question: Callable[[TelnyxControl], Awaitable[Any]]) -> Any:
     async def main() -> Any:
         control = TelnyxControl(
-            KEY, "c-1", "https://voice.example.com/", transport=httpx.MockTransport(telnyx), within_s=5
+            KEY, "c-1", "https://voice.example.com/", transport=httpx2.MockTransport(telnyx), within_s=5
         )
         try:
             return await question(control)
@@ -103,15 +103,15 @@ def test_detection_and_recording_are_asked_for_as_ordered() -> None:
         (refusal(422, 10016), CallRefused),
         (refusal(403, "D2"), CallRefused),
         (refusal(429, 10011), CallRefused),
-        (httpx.ConnectError, CallRefused),
-        (httpx.ConnectTimeout, CallRefused),
+        (httpx2.ConnectError, CallRefused),
+        (httpx2.ConnectTimeout, CallRefused),
         (refusal(500), CallUnsure),
         (refusal(408), CallUnsure),
-        (httpx.Response(200, text="<html>"), CallUnsure),
+        (httpx2.Response(200, text="<html>"), CallUnsure),
         (data(call_control_id="../x"), CallUnsure),
-        (httpx.Response(302, headers={"location": "/elsewhere"}), CallUnsure),
-        (httpx.ReadTimeout, CallUnsure),
-        (httpx.RemoteProtocolError, CallUnsure),
+        (httpx2.Response(302, headers={"location": "/elsewhere"}), CallUnsure),
+        (httpx2.ReadTimeout, CallUnsure),
+        (httpx2.RemoteProtocolError, CallUnsure),
     ],
 )
 def test_a_call_is_asked_for_once_whatever_comes_of_it(answer: Answer, error: type[Exception]) -> None:
@@ -141,7 +141,7 @@ def test_a_command_goes_to_its_call() -> None:
     assert body == {"payload": "One moment."}
 
 
-@pytest.mark.parametrize("passing", [refusal(500), refusal(429, 10011), httpx.ReadTimeout, httpx.ConnectError])
+@pytest.mark.parametrize("passing", [refusal(500), refusal(429, 10011), httpx2.ReadTimeout, httpx2.ConnectError])
 def test_a_command_is_asked_four_times_under_one_id(passing: Answer) -> None:
     telnyx = Telnyx(passing, passing, passing, data(result="ok"))
     assert ask(telnyx, lambda control: control.command(CALL, "hangup"))
@@ -188,7 +188,7 @@ def test_calls_placed_to_a_number_are_found_newest_first() -> None:
 
     events = [event("leg-1", "2026-11-26T09:31:00Z"), event(LEG, "2026-11-26T09:32:00.5Z")]
     running = [{"call_control_id": CALL, "call_leg_id": LEG, "call_duration": 5, "record_type": "call"}]
-    telnyx = Telnyx(httpx.Response(200, json={"data": events}), httpx.Response(200, json={"data": running}))
+    telnyx = Telnyx(httpx2.Response(200, json={"data": events}), httpx2.Response(200, json={"data": running}))
     assert ask(telnyx, lambda control: control.placed(ORDER.to, SINCE)) == [
         PlacedCall(CALL, ORDER.to, "", "in-progress", datetime(2026, 11, 26, 9, 32, 0, 500_000, UTC)),
         PlacedCall("leg-1", ORDER.to, "", "completed", datetime(2026, 11, 26, 9, 31, tzinfo=UTC)),
@@ -220,8 +220,8 @@ def test_a_call_is_looked_up(told: dict[str, Any], state: Any, duration_s: int |
     )
 
 
-@pytest.mark.parametrize("answer", [refusal(404, 10005), refusal(422, 90015), httpx.Response(404)])
-def test_a_call_that_telnyx_does_not_know_is_none(answer: httpx.Response) -> None:
+@pytest.mark.parametrize("answer", [refusal(404, 10005), refusal(422, 90015), httpx2.Response(404)])
+def test_a_call_that_telnyx_does_not_know_is_none(answer: httpx2.Response) -> None:
     assert ask(Telnyx(answer), lambda control: control.look_up(CALL)) is None
 
 
@@ -243,8 +243,8 @@ def test_no_answer_raises_anything_but_a_failure_of_the_carrier(told: Any) -> No
                 await question
 
     for body in (told, {"data": told}, {"data": [told]}, {"errors": told}, {"errors": [told]}):
-        ask(Telnyx(httpx.Response(200, json=body)), everything)
-        ask(Telnyx(httpx.Response(422, json=body)), everything)
+        ask(Telnyx(httpx2.Response(200, json=body)), everything)
+        ask(Telnyx(httpx2.Response(422, json=body)), everything)
 
 
 @pytest.mark.parametrize("missing", ["TELNYX_API_KEY", "TELNYX_CONNECTION_ID"])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ ORDER = DialOrder("o-17", "+15550100003", "+15550100002", ring_s=25, longest_s=6
 NUMBER = OwnNumber("PN" + "0" * 31 + "3", "+15550100002", "Front desk", "", "")
 CREATED = "Thu, 26 Nov 2026 09:30:00 +0000"
 
-Answer = httpx.Response | type[Exception] | float
+Answer = httpx2.Response | type[Exception] | float
 """What happens to a request: an answer, an error of the network, or that many seconds of silence."""
 
 
@@ -43,15 +43,15 @@ def number(**changes: Any) -> dict[str, Any]:
     return {**told, "voice_url": None, "status_callback": "", **changes}
 
 
-def answer(http_status: int = 200, /, **body: Any) -> httpx.Response:
-    return httpx.Response(http_status, json=body)
+def answer(http_status: int = 200, /, **body: Any) -> httpx2.Response:
+    return httpx2.Response(http_status, json=body)
 
 
-def refusal(status: int, code: int, message: str = "No.") -> httpx.Response:
+def refusal(status: int, code: int, message: str = "No.") -> httpx2.Response:
     return answer(status, code=code, message=message, more_info="", status=status)
 
 
-def page(of: str, *records: dict[str, Any], next_page: str | None = None) -> httpx.Response:
+def page(of: str, *records: dict[str, Any], next_page: str | None = None) -> httpx2.Response:
     return answer(200, **{of: list(records), "next_page_uri": next_page, "page": 0, "page_size": 50, "uri": ""})
 
 
@@ -60,10 +60,10 @@ class Twilio:
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = answers
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
         self.asked_at: list[float] = []
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
         happens = self.answers[min(len(self.requests), len(self.answers) - 1)]
         self.requests.append(request)
         self.asked_at.append(asyncio.get_running_loop().time())
@@ -72,7 +72,7 @@ class Twilio:
             return answer(201, **call())
         if isinstance(happens, type):
             raise happens("no")
-        return httpx.Response(happens.status_code, content=happens.content)
+        return httpx2.Response(happens.status_code, content=happens.content)
 
     @property
     def forms(self) -> list[dict[str, list[str]]]:
@@ -89,7 +89,7 @@ def asked(twilio: Twilio, ask: Callable[[TwilioControl], Awaitable[Any]], **opti
 
     async def main() -> Any:
         control = TwilioControl(
-            ACCOUNT, TOKEN, "https://voice.example.com/", transport=httpx.MockTransport(twilio), **options
+            ACCOUNT, TOKEN, "https://voice.example.com/", transport=httpx2.MockTransport(twilio), **options
         )
         try:
             return await ask(control)
@@ -108,7 +108,7 @@ def test_an_order_is_asked_for_in_full_and_signed_with_the_accounts_token() -> N
     assert dialled(twilio) == CALL
     assert twilio.paths == ["Calls.json"]
     assert str(twilio.requests[0].url) == f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
-    assert twilio.requests[0].headers["Authorization"] == httpx.BasicAuth(ACCOUNT, TOKEN)._auth_header
+    assert twilio.requests[0].headers["Authorization"] == httpx2.BasicAuth(ACCOUNT, TOKEN)._auth_header
     assert twilio.forms == [
         {
             "To": ["+15550100003"],
@@ -143,12 +143,12 @@ def test_detection_and_recording_are_asked_for_only_when_ordered() -> None:
         (refusal(400, 21211, "Invalid 'To' number"), 21211, "Invalid 'To' number (error 21211)"),
         (refusal(401, 20003, "Authenticate"), 20003, "check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"),
         (refusal(429, 20429, "Too Many Requests"), 20429, "too many requests"),
-        (httpx.Response(429, text="slow down"), 20429, "too many requests"),
+        (httpx2.Response(429, text="slow down"), 20429, "too many requests"),
         (answer(400, type="t", title="Bad", status=400, code=21205, detail="Url"), 21205, "Url (error 21205)"),
-        (httpx.Response(404, text="<html>"), 0, "status 404"),
-        (httpx.ConnectError, 0, "cannot be reached"),
-        (httpx.ConnectTimeout, 0, "cannot be reached"),
-        (httpx.PoolTimeout, 0, "cannot be reached"),
+        (httpx2.Response(404, text="<html>"), 0, "status 404"),
+        (httpx2.ConnectError, 0, "cannot be reached"),
+        (httpx2.ConnectTimeout, 0, "cannot be reached"),
+        (httpx2.PoolTimeout, 0, "cannot be reached"),
     ],
 )
 def test_a_call_that_was_surely_not_placed_is_refused_and_not_asked_for_again(
@@ -166,16 +166,16 @@ def test_a_call_that_was_surely_not_placed_is_refused_and_not_asked_for_again(
     "happens",
     [
         pytest.param(refusal(500, 20500), id="500"),
-        pytest.param(httpx.Response(503, text="busy"), id="503"),
-        pytest.param(httpx.Response(302, headers={"Location": "/"}), id="302"),
-        pytest.param(httpx.ReadTimeout, id="no answer"),
-        pytest.param(httpx.WriteError, id="broken while sending"),
-        pytest.param(httpx.ReadError, id="broken while waiting"),
-        pytest.param(httpx.RemoteProtocolError, id="not HTTP"),
+        pytest.param(httpx2.Response(503, text="busy"), id="503"),
+        pytest.param(httpx2.Response(302, headers={"Location": "/"}), id="302"),
+        pytest.param(httpx2.ReadTimeout, id="no answer"),
+        pytest.param(httpx2.WriteError, id="broken while sending"),
+        pytest.param(httpx2.ReadError, id="broken while waiting"),
+        pytest.param(httpx2.RemoteProtocolError, id="not HTTP"),
         pytest.param(60.0, id="silence"),
-        pytest.param(httpx.Response(201, text="<html>"), id="not JSON"),
-        pytest.param(httpx.Response(201, content=b"\xff{"), id="not text"),
-        pytest.param(httpx.Response(201, json=[call()]), id="not an object"),
+        pytest.param(httpx2.Response(201, text="<html>"), id="not JSON"),
+        pytest.param(httpx2.Response(201, content=b"\xff{"), id="not text"),
+        pytest.param(httpx2.Response(201, json=[call()]), id="not an object"),
         pytest.param(answer(201, **call(sid=None)), id="no SID"),
         pytest.param(answer(201, **call(date_created=5)), id="a number for a date"),
     ],
@@ -267,7 +267,7 @@ def test_a_long_list_is_read_to_its_end_at_the_address_that_was_set() -> None:
         answer(200, page=0),
     ],
 )
-def test_a_list_that_makes_no_sense_is_a_failure_and_not_an_empty_one(listed: httpx.Response) -> None:
+def test_a_list_that_makes_no_sense_is_a_failure_and_not_an_empty_one(listed: httpx2.Response) -> None:
     with pytest.raises(CarrierFailed, match="the calls to …0003 cannot be had"):
         asked(Twilio(listed), lambda control: control.placed(ORDER.to, datetime(2026, 11, 26, tzinfo=UTC)))
 
@@ -277,7 +277,7 @@ def test_one_call_is_looked_up_or_is_unknown() -> None:
     assert (known.call_id, known.state, known.to, known.from_) == (CALL, "in-progress", ORDER.to, ORDER.from_)
     assert asked(Twilio(refusal(404, 20404)), lambda control: control.look_up(CALL)) is None
     with pytest.raises(CarrierFailed, match="status 404"):  # some other server's, which proves nothing
-        asked(Twilio(httpx.Response(404, text="<html>")), lambda control: control.look_up(CALL))
+        asked(Twilio(httpx2.Response(404, text="<html>")), lambda control: control.look_up(CALL))
 
 
 def test_a_call_is_ended_by_being_completed_whatever_it_is_at() -> None:
@@ -341,8 +341,8 @@ REPEATED = {
     [
         pytest.param(refusal(503, 20503), id="503"),
         pytest.param(refusal(429, 20429), id="429"),
-        pytest.param(httpx.ReadTimeout, id="silence"),
-        pytest.param(httpx.ConnectError, id="unreachable"),
+        pytest.param(httpx2.ReadTimeout, id="silence"),
+        pytest.param(httpx2.ConnectError, id="unreachable"),
     ],
 )
 def test_whatever_does_no_harm_twice_is_asked_up_to_four_times_after_growing_pauses(
@@ -355,7 +355,7 @@ def test_whatever_does_no_harm_twice_is_asked_up_to_four_times_after_growing_pau
 
 
 @pytest.mark.parametrize(
-    ("happens", "times"), [(httpx.ReadTimeout, 1), (refusal(503, 20503), 1), (httpx.ConnectError, 4)]
+    ("happens", "times"), [(httpx2.ReadTimeout, 1), (refusal(503, 20503), 1), (httpx2.ConnectError, 4)]
 )
 def test_a_call_is_not_led_away_twice_when_it_may_have_been_already(happens: Answer, times: int) -> None:
     twilio = Twilio(happens)
@@ -365,7 +365,7 @@ def test_a_call_is_not_led_away_twice_when_it_may_have_been_already(happens: Ans
 
 
 def test_what_goes_well_at_last_has_gone_well() -> None:
-    twilio = Twilio(refusal(503, 20503), httpx.ReadError, refusal(429, 20429), answer(**call(status="completed")))
+    twilio = Twilio(refusal(503, 20503), httpx2.ReadError, refusal(429, 20429), answer(**call(status="completed")))
     asked(twilio, lambda control: control.hang_up(CALL))
     assert len(twilio.requests) == 4
 
@@ -386,7 +386,7 @@ def test_a_call_is_led_elsewhere_by_post_and_asked_for_persistently() -> None:
 
 
 def test_a_recording_has_both_sides_apart_and_is_begun_once() -> None:
-    twilio = Twilio(refusal(429, 20429), httpx.ConnectError, answer(201, sid="RE" + "0" * 32))
+    twilio = Twilio(refusal(429, 20429), httpx2.ConnectError, answer(201, sid="RE" + "0" * 32))
     asked(twilio, STEERS["record"])
     assert set(twilio.paths) == {f"Calls/{CALL}/Recordings.json"}
     assert twilio.forms[2] == {
@@ -448,12 +448,12 @@ def test_the_first_of_several_tokens_is_the_one_that_signs() -> None:
 
     async def main() -> None:
         settings = Settings(_env_file=None, TWILIO_ACCOUNT_SID=ACCOUNT, TWILIO_AUTH_TOKEN=f"{TOKEN},older")
-        control = TwilioControl.of(settings, transport=httpx.MockTransport(twilio))
+        control = TwilioControl.of(settings, transport=httpx2.MockTransport(twilio))
         await control.numbers()
         await control.close()
 
     run(main())
-    assert twilio.requests[0].headers["Authorization"] == httpx.BasicAuth(ACCOUNT, TOKEN)._auth_header
+    assert twilio.requests[0].headers["Authorization"] == httpx2.BasicAuth(ACCOUNT, TOKEN)._auth_header
 
 
 def test_what_is_asked_lands_at_any_application_that_can_answer() -> None:
@@ -465,7 +465,7 @@ def test_what_is_asked_lands_at_any_application_that_can_answer() -> None:
         await send({"type": "http.response.body", "body": json.dumps(call(status="ringing")).encode()})
 
     async def main() -> str:
-        transport = httpx.ASGITransport(application)
+        transport = httpx2.ASGITransport(application)
         control = TwilioControl(ACCOUNT, TOKEN, "", api_url="http://twin", transport=transport)
         known = await control.look_up(CALL)
         await control.close()

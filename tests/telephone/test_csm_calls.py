@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
@@ -118,7 +118,7 @@ def until(condition: Callable[[], bool]) -> Step:
 
 
 def is_up(url: str) -> bool:
-    address = httpx.URL(url)
+    address = httpx2.URL(url)
     with suppress(ConnectionRefusedError), socket.create_connection((address.host, address.port or 0)):
         return True
     return False

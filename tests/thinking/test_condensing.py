@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -236,7 +236,7 @@ async def _never_too_few(model: Path) -> None:
     server = LlamaServer(model, ThinkingSettings(slots=1))
     await server.start()
     try:
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {server.api_key}"}, timeout=None) as client:
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {server.api_key}"}, timeout=None) as client:
             for text in PHONE_TALK:
                 answer = await client.post(server.base_url.removesuffix("/v1") + "/tokenize", json={"content": text})
                 tokens = len(answer.json()["tokens"])

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import pytest
 
 from agent_files import AGENTS
@@ -113,7 +113,7 @@ class Reading:
 
     async def _read_before(self) -> tuple[int, int]:
         headers = {"Authorization": f"Bearer {self.server.api_key}"}
-        async with httpx.AsyncClient(headers=headers, timeout=60) as client:
+        async with httpx2.AsyncClient(headers=headers, timeout=60) as client:
             slot = (await client.get(f"{self.server.base_url.removesuffix('/v1')}/slots")).json()[0]
         return slot["n_prompt_tokens_cache"], slot["n_prompt_tokens_cache"] + slot["n_prompt_tokens_processed"]
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ VALUES = st.text(
 
 def request(
     declared: dict[str, Any], arguments: dict[str, Any] | None = None, context: dict[str, str] | None = None
-) -> httpx.Request:
+) -> httpx2.Request:
     made = DeclaredTool.model_validate({"name": "book", "description": "x", "url": "https://book.example/", **declared})
     secrets = {"key": "hu/sh+"}
     return filled_request(made, context or {}, arguments or {}, secrets, "k1")

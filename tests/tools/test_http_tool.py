@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from booking_server import BookingServer, answer, booking_server
 from pydantic import SecretStr
@@ -141,15 +141,15 @@ def test_a_server_that_does_not_answer_is_given_up_in_time():
 
 
 def test_after_a_time_out_of_a_change_it_is_not_known_and_it_is_not_asked_again():
-    asked: list[httpx.Request] = []
+    asked: list[httpx2.Request] = []
 
-    async def never(request: httpx.Request) -> httpx.Response:
+    async def never(request: httpx2.Request) -> httpx2.Response:
         asked.append(request)
         await asyncio.sleep(60)
         raise AssertionError("it was waited for")
 
     async def main() -> list[str]:
-        tools = HttpTools({}, httpx.MockTransport(never))
+        tools = HttpTools({}, httpx2.MockTransport(never))
         box = Toolbox([tools.tool(declared("https://book.example", method="POST", within_s=5), CONTEXT)], "CA1")
         return [(await box.run(number, "book", "{}")).text for number in (1, 2)]
 

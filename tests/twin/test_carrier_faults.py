@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from client_caller.twin.account import Twin
@@ -128,7 +128,7 @@ def test_a_lost_request_for_a_document_ends_the_call() -> None:
 async def ordered(twin: Twin, events: list[str]) -> Any:
     form = {"To": THEIRS, "From": OURS, "Url": "https://voice.example.com/voice"}
     form |= {"StatusCallback": "https://voice.example.com/status", "StatusCallbackEvent": " ".join(events)}
-    async with httpx.AsyncClient(transport=twin.transport(), auth=(ACCOUNT, TOKEN)) as client:
+    async with httpx2.AsyncClient(transport=twin.transport(), auth=(ACCOUNT, TOKEN)) as client:
         return await client.post(CALLS, data=form)
 
 
@@ -151,7 +151,7 @@ def test_rest_may_not_answer_though_the_call_was_placed() -> None:
     faults = Faults(rest=lambda method, path: RestFault(None, done=True))
 
     async def scene(twin: Twin) -> int:
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx2.ReadTimeout):
             await ordered(twin, [])
         return len(twin.calls)
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 
-import httpx
+import httpx2
 import pytest
 
 from client_caller.twin.account import Twin
@@ -55,7 +55,7 @@ def test_a_call_over_real_sockets_is_ordered_signed_and_carried() -> None:
             people = lambda number: Person(ring_s=0.1)  # noqa: E731
             numbers = [Number(OURS, f"{url}/voice")]
             async with Twin(ACCOUNT, TOKEN, Internet(), numbers=numbers, people=people) as twin:
-                async with served(twin.rest) as api, httpx.AsyncClient(auth=(ACCOUNT, TOKEN)) as client:
+                async with served(twin.rest) as api, httpx2.AsyncClient(auth=(ACCOUNT, TOKEN)) as client:
                     form = {"To": THEIRS, "From": OURS, "Url": f"{url}/voice"}
                     await client.post(f"{api}/2010-04-01/Accounts/{ACCOUNT}/Calls.json", data=form)
                 await twin.quiet()

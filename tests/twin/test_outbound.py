@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from client_caller.twin.account import Twin
@@ -28,7 +28,7 @@ HELLO = document("<Say>hello there</Say>")
 
 
 async def post(twin: Twin, path: str, **form: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(transport=twin.transport(), auth=(ACCOUNT, TOKEN)) as client:
+    async with httpx2.AsyncClient(transport=twin.transport(), auth=(ACCOUNT, TOKEN)) as client:
         answer: dict[str, Any] = (await client.post(f"{BASE}/{path}.json", data=form)).json()
     return answer
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.http import AsyncHttpClient
@@ -30,7 +30,7 @@ class InMemory(AsyncHttpClient):
 
     def __init__(self, twin: Twin) -> None:
         super().__init__(logging.getLogger("sdk"), True)
-        self.http = httpx.AsyncClient(transport=twin.transport())
+        self.http = httpx2.AsyncClient(transport=twin.transport())
         self.answers: list[tuple[str, str, int, Any]] = []
 
     async def request(self, method: str, uri: str, **more: Any) -> Response:

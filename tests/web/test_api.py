@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -103,15 +103,15 @@ def served(office: Office, key: str = KEY) -> FastAPI:
     return app
 
 
-def client_of(app: FastAPI, headers: Mapping[str, str] = HEADERS) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers)
+def client_of(app: FastAPI, headers: Mapping[str, str] = HEADERS) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://here", headers=headers)
 
 
-def ask(office: Any, method: str, path: str, headers: Mapping[str, str] = HEADERS, **more: Any) -> httpx.Response:
+def ask(office: Any, method: str, path: str, headers: Mapping[str, str] = HEADERS, **more: Any) -> httpx2.Response:
     """One request, and its answer."""
 
-    async def scene() -> httpx.Response:
+    async def scene() -> httpx2.Response:
         async with client_of(served(office), headers) as client:
             return await client.request(method, path, **more)
 
@@ -347,7 +347,7 @@ def test_a_server_that_places_no_calls_says_what_to_set() -> None:
     app = FastAPI()
     app.mount("/api", no_api)
 
-    async def scene() -> httpx.Response:
+    async def scene() -> httpx2.Response:
         async with client_of(app, {}) as client:
             return await client.post("/api/calls", json={})
 
@@ -356,7 +356,7 @@ def test_a_server_that_places_no_calls_says_what_to_set() -> None:
     assert "CLIENT_CALLER_OUTBOUND__FROM_NUMBER" in told.json()["detail"]
 
 
-Scene = Callable[[httpx.AsyncClient, Operator], Awaitable[None]]
+Scene = Callable[[httpx2.AsyncClient, Operator], Awaitable[None]]
 
 
 def play(scene: Scene, folder: Path) -> None:
@@ -377,7 +377,7 @@ def wanted(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_call_is_ordered_dialled_and_told_to_its_end(tmp_path: Path) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         told = await client.post(
             "/api/calls", json=wanted(agent_sha256=sha256_of(AGENTS / "appointment_reminder.toml"))
         )
@@ -412,7 +412,7 @@ def test_a_call_is_ordered_dialled_and_told_to_its_end(tmp_path: Path) -> None:
 def test_a_call_that_cannot_be_is_refused_with_the_reason(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], status: int, says: str
 ) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         told = await client.post("/api/calls", json=wanted(**changes))
         assert told.status_code == status
         assert says in told.json()["detail"]
@@ -427,7 +427,7 @@ def test_a_call_that_cannot_be_is_refused_with_the_reason(
 
 
 def test_at_night_it_is_told_from_when_on_a_call_is_allowed(tmp_path: Path) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         await asyncio.sleep(12 * 3_600)  # midnight in New York
         told = await client.post("/api/calls", json=wanted())
         assert told.status_code == 409
@@ -441,7 +441,7 @@ def test_at_night_it_is_told_from_when_on_a_call_is_allowed(tmp_path: Path) -> N
 
 
 def test_who_is_being_called_is_not_called_twice(tmp_path: Path) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         assert (await client.post("/api/calls", json=wanted())).status_code == 202
         again = await client.post("/api/calls", json=wanted())
         assert (again.status_code, again.json()["detail"]) == (409, "This number is being called already.")
@@ -450,7 +450,7 @@ def test_who_is_being_called_is_not_called_twice(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_of_calls_and_numbers_is_plain_json(tmp_path: Path) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         operator.ledger.note(CallBegan("CA7", NOON, "inbound", BEN, OURS, "Ruth"))
         operator.ledger.note(CallNoted("CA7", NOON, "opted out"))
         operator.ledger.note(Forbidden(BEN, NOON, "caller said so", "CA7"))
@@ -471,7 +471,7 @@ def test_what_is_kept_of_calls_and_numbers_is_plain_json(tmp_path: Path) -> None
 
 
 def test_a_consent_that_was_added_lets_a_call_be_placed(tmp_path: Path) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         given = {"number": ADA, "source": "form", "text": "yes", "given_at": "2026-05-01T10:00:00Z"}
         assert (await client.post("/api/consents", json=given)).status_code == 201
         assert (await client.post("/api/consents", json=given | {"kind": "vague"})).status_code == 422
@@ -481,7 +481,7 @@ def test_a_consent_that_was_added_lets_a_call_be_placed(tmp_path: Path) -> None:
 
 
 def test_a_campaign_is_started_stopped_and_gone_on_with(tmp_path: Path) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         await operator.agree(ADA, BEN)
         csv = f"number,name,day\n{ADA},Ada,Tuesday\n{BEN},Ben,Friday\n"
         told = await client.post("/api/campaigns", json={"name": "june", "csv": csv, "agent": "appointment_reminder"})
@@ -495,7 +495,7 @@ def test_a_campaign_is_started_stopped_and_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_every_mistake_of_a_list_is_told_by_its_line(tmp_path: Path) -> None:
-    async def scene(client: httpx.AsyncClient, operator: Operator) -> None:
+    async def scene(client: httpx2.AsyncClient, operator: Operator) -> None:
         csv = f"number,name,day\n12,Ada,Tuesday\n{BEN},,Friday\n{ADA},Ada\n"
         told = await client.post(
             "/api/campaigns", json={"name": "june.csv", "csv": csv, "agent": "appointment_reminder"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from client_caller.errors import ClientCallerError, ConfigError
@@ -86,11 +86,11 @@ def read_template(path: Path) -> PodTemplate:
 class RunPod:
     """The account. Raises ConfigError without a key."""
 
-    def __init__(self, url: str, key: SecretStr, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, key: SecretStr, transport: httpx2.BaseTransport | None = None) -> None:
         if not key.get_secret_value():
             raise ConfigError("set RUNPOD_API_KEY to a key of your account (RunPod's console, Settings, API keys)")
         headers = {"Authorization": f"Bearer {key.get_secret_value()}"}
-        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=_WITHIN_S, transport=transport)
+        self._http = httpx2.Client(base_url=url.rstrip("/"), headers=headers, timeout=_WITHIN_S, transport=transport)
 
     def close(self) -> None:
         """Let its connections go."""
@@ -125,15 +125,15 @@ class RunPod:
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         try:
             answer = self._http.request(method, path, **more)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as wrong:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as wrong:
             raise RunPodFailed(f"RunPod cannot be reached at {self._http.base_url} ({wrong})") from wrong
-        except httpx.HTTPError as wrong:
+        except httpx2.HTTPError as wrong:
             raise RunPodFailed(_unsure(method, f"does not answer ({type(wrong).__name__})")) from wrong
         if answer.is_server_error:
             raise RunPodFailed(_unsure(method, f"answered with status {answer.status_code}"))
         if answer.is_error:
             raise ConfigError(f"RunPod refuses (status {answer.status_code}): {_detail(answer)}")
-        if answer.status_code == httpx.codes.NO_CONTENT:
+        if answer.status_code == httpx2.codes.NO_CONTENT:
             return None
         try:
             return answer.json()
@@ -154,7 +154,7 @@ def _unsure(method: str, what: str) -> str:
     )
 
 
-def _detail(answer: httpx.Response) -> str:
+def _detail(answer: httpx2.Response) -> str:
     """What RunPod has to say about it: RFC 9457."""
     try:
         told = answer.json()

@@ -13,7 +13,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import httpx
+import httpx2
 
 PAGE_WITHIN_S: Final = 3.0
 ANSWER_WITHIN_S: Final = 10.0
@@ -59,17 +59,17 @@ class Vitals:
 
 
 async def done_at(
-    url: str, key: str, counters: re.Pattern[str], transport: httpx.AsyncBaseTransport | None = None
+    url: str, key: str, counters: re.Pattern[str], transport: httpx2.AsyncBaseTransport | None = None
 ) -> float | None:
     """The sum of these counters on the page /metrics at this address; None where they cannot be had."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         async with (
             asyncio.timeout(PAGE_WITHIN_S),
-            httpx.AsyncClient(base_url=url, headers=headers, transport=transport, trust_env=False) as client,
+            httpx2.AsyncClient(base_url=url, headers=headers, transport=transport, trust_env=False) as client,
         ):
             answer = await client.get("/metrics")
         found = [float(value) for value in counters.findall(answer.text)]
-    except (TimeoutError, httpx.HTTPError, ValueError):
+    except (TimeoutError, httpx2.HTTPError, ValueError):
         return None
     return sum(found) if found and answer.is_success else None

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import httpx
+import httpx2
 
 _WITHIN_S: Final = 20.0
 """Of one request. The first one of a model may compile something; if it takes longer, it is asked again."""
 
 
 @asynccontextmanager
-async def _asking(url: str, key: str) -> AsyncIterator[httpx.AsyncClient]:
+async def _asking(url: str, key: str) -> AsyncIterator[httpx2.AsyncClient]:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_WITHIN_S, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=_WITHIN_S, trust_env=False) as client:
         yield client
 
 
@@ -30,7 +30,7 @@ async def vllm_answers(url: str, model: str, key: str) -> str:
         if answer.is_error:
             return f"status {answer.status_code}"
         return "" if answer.json().get("choices") else "an answer without a choice"
-    except (httpx.HTTPError, ValueError) as wrong:
+    except (httpx2.HTTPError, ValueError) as wrong:
         return f"{type(wrong).__name__}: {wrong}"
 
 
@@ -50,7 +50,7 @@ async def csm_answers(url: str, voice: str, key: str) -> str:
                 async for sound in answer.aiter_bytes():
                     if sound:
                         return ""
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as wrong:
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError) as wrong:
         return f"{type(wrong).__name__}: {wrong}"
     return "it says nothing"
 
@@ -60,6 +60,6 @@ async def server_answers(url: str) -> str:
     try:
         async with _asking(url, "") as client:
             answer = await client.get("/readyz")
-    except httpx.HTTPError as wrong:
+    except httpx2.HTTPError as wrong:
         return f"{type(wrong).__name__}: {wrong}"
     return "" if answer.is_success else f"status {answer.status_code}"

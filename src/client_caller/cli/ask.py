@@ -14,7 +14,7 @@ import typer
 from client_caller.errors import ClientCallerError, ConfigError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
     from client_caller.settings import Settings
 
@@ -45,10 +45,10 @@ class Server:
         self,
         settings: "Settings",
         url: str = "",
-        transport: "httpx.BaseTransport | None" = None,
+        transport: "httpx2.BaseTransport | None" = None,
         pause: Pause = sleep,
     ) -> None:
-        import httpx
+        import httpx2
 
         from client_caller.keys import known_key
 
@@ -57,8 +57,8 @@ class Server:
         self.pause = pause
         headers = {"Authorization": f"Bearer {self._key.get_secret_value()}"} if self._key else {}
         try:
-            self._http = httpx.Client(base_url=self._url, headers=headers, trust_env=False, transport=transport)
-        except httpx.InvalidURL as wrong:
+            self._http = httpx2.Client(base_url=self._url, headers=headers, trust_env=False, transport=transport)
+        except httpx2.InvalidURL as wrong:
             raise ConfigError(f"--server {self._url} is no address: give one like http://127.0.0.1:8080") from wrong
 
     def ask(self, path: str, send: dict[str, Any] | None = None) -> Any:
@@ -79,22 +79,22 @@ class Server:
             return answer.text
         raise self._refusal(answer.status_code, self._told(answer))
 
-    def _answer(self, path: str, send: dict[str, Any] | None) -> "httpx.Response":
-        import httpx
+    def _answer(self, path: str, send: dict[str, Any] | None) -> "httpx2.Response":
+        import httpx2
 
         try:
             if send is None:
                 return self._http.get(path, timeout=_LOOK_WITHIN_S)
             return self._http.post(path, json=send, timeout=_SENT_WITHIN_S)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as wrong:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as wrong:
             raise ConfigError(
                 f"no server answers at {self._url} ({wrong}): start one with `client-caller serve`, or give --server"
             ) from wrong
-        except httpx.HTTPError as wrong:
+        except httpx2.HTTPError as wrong:
             what = "what was asked may have been done: look before you ask again" if send else "ask again"
             raise ServerFailed(f"the server at {self._url} does not answer ({wrong}); {what}") from wrong
 
-    def _told(self, answer: "httpx.Response") -> Any:
+    def _told(self, answer: "httpx2.Response") -> Any:
         try:
             return answer.json()
         except ValueError as wrong:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, urlsplit
 
-import httpx
+import httpx2
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
@@ -185,8 +185,8 @@ def check_voice_prompt(settings: Settings) -> Iterator[Check]:
         prompt = load_agent(settings.agent).voice.prompt or speaking.csm_voice
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         url = f"{speaking.csm_url.rstrip('/')}/v1/audio/voices"
-        known = httpx.get(url, headers=headers, timeout=5.0).raise_for_status().json()["voices"]
-    except (ConfigError, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+        known = httpx2.get(url, headers=headers, timeout=5.0).raise_for_status().json()["voices"]
+    except (ConfigError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError):
         return  # told by the checks of the agent file and of the voice
     name_one = "name one in the agent file, [voice] prompt, or in CLIENT_CALLER_SPEAKING__CSM_VOICE"
     if not prompt:
@@ -210,8 +210,8 @@ def _check_server(
     """A server with OpenAI's protocol answers. form: how the setting with its address must look."""
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key.get_secret_value() else {}
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=5.0)
-    except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as why:
+        answer = httpx2.get(f"{url.rstrip('/')}/models", headers=headers, timeout=5.0)
+    except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as why:
         return Check("FAIL", what, f"{url}: {why}", f"{start}, or correct {url_setting}")
     if answer.is_error:
         remedy = f"check {url_setting} ({form}) and {key_setting}"

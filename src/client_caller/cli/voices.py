@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from client_caller.errors import ConfigError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
     from client_caller.settings import Settings
     from client_caller.speaking.csm.prompts import VoiceShelf
@@ -96,7 +96,7 @@ def say(
 
 def _spoken(settings: "Settings", url: str, asked: dict[str, str]) -> bytes:
     """A WAV file. Raises ConfigError for what the operator can mend, EngineError."""
-    import httpx
+    import httpx2
 
     from client_caller.errors import EngineCrashed
 
@@ -104,14 +104,14 @@ def _spoken(settings: "Settings", url: str, asked: dict[str, str]) -> bytes:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = {"model": "csm-1b", "response_format": "wav", **asked}
     try:
-        with httpx.Client(timeout=_SPOKEN_WITHIN_S, trust_env=False) as http:
+        with httpx2.Client(timeout=_SPOKEN_WITHIN_S, trust_env=False) as http:
             answer = http.post(f"{url}/v1/audio/speech", json=body, headers=headers)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as wrong:
+    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as wrong:
         raise ConfigError(
             f"nobody answers at {url} ({wrong}): start the engine with `client-caller engine csm`, "
             f"or give --url or {_ADDRESS}"
         ) from wrong
-    except httpx.HTTPError as wrong:
+    except httpx2.HTTPError as wrong:
         raise EngineCrashed("csm", f"what answers at {url} broke off ({wrong or type(wrong).__name__})") from wrong
     if answer.is_error:
         raise _refused(url, answer)
@@ -120,7 +120,7 @@ def _spoken(settings: "Settings", url: str, asked: dict[str, str]) -> bytes:
     return answer.content
 
 
-def _refused(url: str, answer: "httpx.Response") -> Exception:
+def _refused(url: str, answer: "httpx2.Response") -> Exception:
     """The engine's own words, where it has any."""
     from client_caller.errors import refusal
 

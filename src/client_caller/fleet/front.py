@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import httpx
+import httpx2
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from client_caller.fleet.fleet import Fleet
@@ -34,7 +34,7 @@ _API: Final = "/api/"
 _LONGEST: Final = {"/twilio/": 65_536, _API: 8 * 1024 * 1024}
 """Bytes of a body that is read, by how its path begins. What is longer the application refuses by itself."""
 
-_WITHIN_S: Final = httpx.Timeout(4.0, connect=0.7)
+_WITHIN_S: Final = httpx2.Timeout(4.0, connect=0.7)
 """Twilio waits for 15 s, and three gateways may be tried."""
 
 _TRIES: Final = 3
@@ -115,7 +115,7 @@ class Front:
         whose: Whose,
         order_known: Callable[[], Awaitable[None]],
         is_operator: Callable[[Scope], bool],
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._app = app
         self._fleet = fleet
@@ -124,8 +124,8 @@ class Front:
         self._whose = whose
         self._order_known = order_known
         self._is_operator = is_operator
-        limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
-        self._client = httpx.AsyncClient(timeout=_WITHIN_S, limits=limits, transport=transport, trust_env=False)
+        limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
+        self._client = httpx2.AsyncClient(timeout=_WITHIN_S, limits=limits, transport=transport, trust_env=False)
 
     async def close(self) -> None:
         """Close idle connections to other gateways."""
@@ -231,10 +231,10 @@ class Front:
             answer = await self._client.request(
                 request.method, gateway.address + request.target, content=request.body, headers=headers
             )
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as wrong:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as wrong:
             log.warning("a gateway does not answer", extra={"gateway": gateway.name, "why": type(wrong).__name__})
             return None
-        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        if answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE:
             return None
         kept = [
             (name, value) for name, value in answer.headers.raw if name.lower() in (b"content-type", b"retry-after")

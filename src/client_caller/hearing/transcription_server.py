@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
+import httpx2
 import msgspec
 import numpy as np
 
@@ -51,10 +51,10 @@ class TranscriptionServer:
                 "CLIENT_CALLER_HEARING__ENGINE is server: set CLIENT_CALLER_HEARING__SERVER_URL to http://…/v1 or "
                 f"https://…/v1 (it is {settings.server_url!r})"
             )
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             base_url=settings.server_url,
             headers={"Authorization": f"Bearer {settings.server_api_key.get_secret_value()}"},
-            limits=httpx.Limits(keepalive_expiry=_KEPT_OPEN_S),
+            limits=httpx2.Limits(keepalive_expiry=_KEPT_OPEN_S),
             timeout=None,
         )
         self._within_s = settings.server_within_s
@@ -77,7 +77,7 @@ class TranscriptionServer:
                 answer = await self._client.post("/audio/transcriptions", data=self._form, files=sound)
             answer.raise_for_status()
             return believed(msgspec.json.decode(answer.content, type=_Answer).text)
-        except (TimeoutError, httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as wrong:
+        except (TimeoutError, httpx2.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as wrong:
             raise _translated(wrong) from wrong
 
     async def close(self) -> None:
@@ -100,8 +100,8 @@ def _translated(wrong: Exception) -> EngineError:
     """What went wrong, in our own terms."""
     if isinstance(wrong, TimeoutError):
         return EngineTimeout(_ENGINE, "no words in time; see CLIENT_CALLER_HEARING__SERVER_WITHIN_S")
-    if isinstance(wrong, httpx.HTTPStatusError):
+    if isinstance(wrong, httpx2.HTTPStatusError):
         return refusal(_ENGINE, wrong.response.status_code)
-    if isinstance(wrong, httpx.HTTPError):
+    if isinstance(wrong, httpx2.HTTPError):
         return EngineCrashed(_ENGINE, "the connection to the server failed")
     return EngineCrashed(_ENGINE, "the server's answer is not what the protocol says")

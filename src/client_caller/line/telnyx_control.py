@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from client_caller.errors import CallRefused, CallUnsure, CarrierFailed, ConfigError, LineProtocolError
 from client_caller.line.control import DialOrder, PlacedCall
@@ -40,8 +40,8 @@ _PAUSES_S: Final = (0.5, 1.0, 2.0)
 _PAGE: Final = 250
 """The most that a page of a list may hold."""
 
-_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_PASSING: Final = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS})
+_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_PASSING: Final = frozenset({httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.TOO_MANY_REQUESTS})
 """Refusals that may be none later; so are all failures of the server."""
 
 
@@ -60,13 +60,13 @@ class TelnyxControl:
         public_url: str,
         *,
         api_url: str = "https://api.telnyx.com",
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
         within_s: float = 10.0,
     ) -> None:
         self._connection_id = connection_id
         self._webhook = public_url.rstrip("/") + "/telnyx/voice"
         self._within_s = within_s
-        self._http = httpx.AsyncClient(
+        self._http = httpx2.AsyncClient(
             base_url=api_url.rstrip("/") + "/v2",
             headers={"Authorization": f"Bearer {api_key}"},
             timeout=within_s,
@@ -110,9 +110,9 @@ class TelnyxControl:
             answer = await self._ask("POST", "/calls", wish)
         except _NEVER_SENT as wrong:
             raise CallRefused("the call was not placed: Telnyx cannot be reached") from wrong
-        except (TimeoutError, httpx.HTTPError) as wrong:
+        except (TimeoutError, httpx2.HTTPError) as wrong:
             raise CallUnsure("nobody knows whether the call was placed: the request broke off") from wrong
-        if answer.is_client_error and answer.status_code != httpx.codes.REQUEST_TIMEOUT:
+        if answer.is_client_error and answer.status_code != httpx2.codes.REQUEST_TIMEOUT:
             raise CallRefused(f"the call was not placed: {_why(answer)}", _code(answer))
         try:
             return id_of(_data(answer), "call_control_id")
@@ -148,7 +148,7 @@ class TelnyxControl:
     async def look_up(self, call_id: str) -> PlacedCall | None:
         """One call, None when Telnyx does not know it, which is so ten minutes after its end. Raises CarrierFailed."""
         answer = await self._persist("GET", _path(call_id))
-        if answer.status_code == httpx.codes.NOT_FOUND or _code(answer) in _UNKNOWN:
+        if answer.status_code == httpx2.codes.NOT_FOUND or _code(answer) in _UNKNOWN:
             return None
         try:
             call = _data(answer)
@@ -201,22 +201,22 @@ class TelnyxControl:
 
     async def _persist(
         self, method: str, path: str, wish: dict[str, Any] | None = None, query: dict[str, str] | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """The first answer that is no passing failure, or the last. Raises CarrierFailed when none comes at all."""
         for pause_s in _PAUSES_S:
-            with suppress(TimeoutError, httpx.HTTPError):
+            with suppress(TimeoutError, httpx2.HTTPError):
                 answer = await self._ask(method, path, wish, query)
                 if not (answer.is_server_error or answer.status_code in _PASSING):
                     return answer
             await asyncio.sleep(pause_s)
         try:
             return await self._ask(method, path, wish, query)
-        except (TimeoutError, httpx.HTTPError) as wrong:
+        except (TimeoutError, httpx2.HTTPError) as wrong:
             raise CarrierFailed("Telnyx cannot be reached, or does not answer") from wrong
 
     async def _ask(
         self, method: str, path: str, wish: dict[str, Any] | None = None, query: dict[str, str] | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         async with asyncio.timeout(self._within_s):
             return await self._http.request(method, path, json=wish, params=query)
 
@@ -225,7 +225,7 @@ def _path(call_id: str) -> str:
     return f"/calls/{quote(call_id, safe='')}"
 
 
-def _data(answer: httpx.Response) -> Part:
+def _data(answer: httpx2.Response) -> Part:
     """What a good answer holds. Raises LineProtocolError."""
     if not answer.is_success:
         raise LineProtocolError("the answer is a refusal")
@@ -239,7 +239,7 @@ def _moment(part: Part, field: str) -> datetime:
     return when
 
 
-def _code(answer: httpx.Response) -> int:
+def _code(answer: httpx2.Response) -> int:
     """Telnyx's own number of the first reason it gives, 0 if it gives none."""
     try:
         errors = json_object(answer.content).get("errors")
@@ -250,8 +250,8 @@ def _code(answer: httpx.Response) -> int:
     return int(code) if code.isascii() and code.isdigit() and len(code) <= 9 else 0
 
 
-def _why(answer: httpx.Response) -> str:
+def _why(answer: httpx2.Response) -> str:
     """What an answer means, in numbers only: Telnyx's sentences may repeat what they were asked."""
     code = _code(answer)
     why = f"it answers with status {answer.status_code}" + (f" (error {code})" if code else "")
-    return why + ("; check TELNYX_API_KEY" if answer.status_code == httpx.codes.UNAUTHORIZED else "")
+    return why + ("; check TELNYX_API_KEY" if answer.status_code == httpx2.codes.UNAUTHORIZED else "")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Self, TypeVar, get_args
 
-import httpx
+import httpx2
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
@@ -66,7 +66,7 @@ class TwilioControl:
         public_url: str,
         *,
         api_url: str = "https://api.twilio.com",
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
         within_s: float = 10.0,
     ) -> None:
         self._webhooks = public_url.rstrip("/") + "/twilio"
@@ -76,7 +76,7 @@ class TwilioControl:
         self._numbers = account.incoming_phone_numbers
 
     @classmethod
-    def of(cls, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> Self:
+    def of(cls, settings: Settings, *, transport: httpx2.AsyncBaseTransport | None = None) -> Self:
         """The account in the settings, asked with the first of its tokens, which is the one that signs.
 
         Raises ConfigError that names what is missing.

@@ -1,4 +1,4 @@
-"""The wire under Twilio's SDK: its requests over httpx, to an address of our choice.
+"""The wire under Twilio's SDK: its requests over httpx2, to an address of our choice.
 
 In:   requests as the SDK makes them.     Out: answers that are good, each a JSON object.
 Rule: nothing is sent twice, and no redirect is followed. Whatever else comes of a request is raised as `RequestFailed`,
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
+import httpx2
 import msgspec
 from twilio.http.response import Response
 
@@ -22,7 +22,7 @@ from client_caller.errors import ConfigError
 TOO_MANY: Final = 20429
 """Too many requests; none of them was acted on. Source: twilio.com/docs/api/errors/20429."""
 
-_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _TELLTALE: Final = re.compile(r"(?P<sid>[A-Z]{2}[0-9a-f]{32})|(?P<key>[0-9a-f]{32,})|\+?\d(?:(?:\) |[ ().-])?\d){6,}")
 
 
@@ -64,11 +64,11 @@ class TwilioHttp:
 
     is_async: Final = True
 
-    def __init__(self, api_url: str, within_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, api_url: str, within_s: float, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._api = _address(api_url)
         self._within_s = within_s
-        limits = httpx.Timeout(within_s, connect=within_s / 2)
-        self._client = httpx.AsyncClient(timeout=limits, transport=transport, trust_env=False)
+        limits = httpx2.Timeout(within_s, connect=within_s / 2)
+        self._client = httpx2.AsyncClient(timeout=limits, transport=transport, trust_env=False)
 
     async def request(
         self,
@@ -85,7 +85,7 @@ class TwilioHttp:
 
         timeout, allow_redirects: the SDK's own wishes, which it has only when it is given them; passed over.
         """
-        url = httpx.URL(uri).copy_with(scheme=self._api.scheme, host=self._api.host, port=self._api.port)
+        url = httpx2.URL(uri).copy_with(scheme=self._api.scheme, host=self._api.host, port=self._api.port)
         try:
             async with asyncio.timeout(self._within_s):
                 answer = await self._client.request(
@@ -93,10 +93,10 @@ class TwilioHttp:
                 )
         except _NEVER_SENT as wrong:
             raise RequestFailed("it cannot be reached", may_have_acted=False, is_passing=True) from wrong
-        except (TimeoutError, httpx.TimeoutException) as wrong:
+        except (TimeoutError, httpx2.TimeoutException) as wrong:
             why = f"it has not answered within {self._within_s:g} s"
             raise RequestFailed(why, may_have_acted=True, is_passing=True) from wrong
-        except httpx.HTTPError as wrong:
+        except httpx2.HTTPError as wrong:
             raise RequestFailed("the connection broke", may_have_acted=True, is_passing=True) from wrong
         if not answer.is_success:
             raise _refusal(answer)
@@ -118,18 +118,18 @@ class _Reason:
     detail: str = ""
 
 
-def _refusal(answer: httpx.Response) -> RequestFailed:
+def _refusal(answer: httpx2.Response) -> RequestFailed:
     """What an answer means whose status is none of success."""
     status = answer.status_code
     try:
         reason = msgspec.json.decode(answer.content, type=_Reason)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         reason = _Reason()
-    if status == httpx.codes.TOO_MANY_REQUESTS or reason.code == TOO_MANY:
+    if status == httpx2.codes.TOO_MANY_REQUESTS or reason.code == TOO_MANY:
         why = "it has had too many requests of this account"
         return RequestFailed(why, code=reason.code or TOO_MANY, may_have_acted=False, is_passing=True)
     why = masked(reason.message or reason.detail or reason.title) or f"it answers with status {status}"
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == httpx2.codes.UNAUTHORIZED:
         why += "; check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
     return RequestFailed(
         f"{why} (error {reason.code})" if reason.code else why,
@@ -139,7 +139,7 @@ def _refusal(answer: httpx.Response) -> RequestFailed:
     )
 
 
-def _check_readable(answer: httpx.Response) -> None:
+def _check_readable(answer: httpx2.Response) -> None:
     """Raises RequestFailed unless the answer is a JSON object, of which alone the SDK can make something."""
     try:
         msgspec.json.decode(answer.content, type=dict[str, Any])
@@ -147,10 +147,10 @@ def _check_readable(answer: httpx.Response) -> None:
         raise RequestFailed("its answer cannot be read", may_have_acted=True, is_passing=False) from wrong
 
 
-def _address(api_url: str) -> httpx.URL:
+def _address(api_url: str) -> httpx2.URL:
     try:
-        url = httpx.URL(api_url)
-    except httpx.InvalidURL as wrong:
+        url = httpx2.URL(api_url)
+    except httpx2.InvalidURL as wrong:
         raise ConfigError(f"setting TWILIO_API_URL is no address (it is {api_url!r})") from wrong
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigError(f"setting TWILIO_API_URL must begin with https:// and a host (it is {api_url!r})")

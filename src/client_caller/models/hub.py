@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from time import sleep
 from typing import Any, Final, NoReturn
 
-import httpx
+import httpx2
 from pydantic import SecretStr
 
 from client_caller.errors import ModelUnavailable
@@ -29,11 +29,11 @@ from client_caller.models.progress import Progress
 SUMS: Final = "SHA256SUMS"
 _UNFINISHED: Final = ".unfinished"
 _REVISION: Final = "main"
-_PATIENCE: Final = httpx.Timeout(30.0, connect=10.0)
+_PATIENCE: Final = httpx2.Timeout(30.0, connect=10.0)
 _FRUITLESS: Final = 4
 """Attempts in a row that bring nothing new until a download is given up."""
 
-_MAY_PASS: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
+_MAY_PASS: Final = (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.RANGE_NOT_SATISFIABLE)
 """The latter comes from a copy of the file that is shorter than what is stated."""
 
 _WRONG_TWICE: Final = 2
@@ -81,15 +81,15 @@ class Hub:
         self,
         url: str,
         token: SecretStr,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx2.BaseTransport | None = None,
         pause: Callable[[float], None] = sleep,
     ) -> None:
         secret = token.get_secret_value()
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._url = url.rstrip("/")
         self._pause = pause
-        # A redirect leads to storage elsewhere; httpx leaves the header out where the host is another.
-        self._http = httpx.Client(headers=headers, timeout=_PATIENCE, follow_redirects=True, transport=transport)
+        # A redirect leads to storage elsewhere; httpx2 leaves the header out where the host is another.
+        self._http = httpx2.Client(headers=headers, timeout=_PATIENCE, follow_redirects=True, transport=transport)
 
     def close(self) -> None:
         """Let its connections go."""
@@ -141,9 +141,9 @@ class Hub:
             answer = self._http.get(url)
             answer.raise_for_status()
             return answer.json(), answer.links.get("next", {}).get("url", "")
-        except httpx.HTTPStatusError as refused:
+        except httpx2.HTTPStatusError as refused:
             _refuse(refused, repository)
-        except (httpx.HTTPError, ValueError) as wrong:
+        except (httpx2.HTTPError, ValueError) as wrong:
             raise ModelUnavailable(f"{self._url} (HF_ENDPOINT) cannot be asked for {repository}: {wrong}") from wrong
 
     def _bring(self, repository: str, commit: str, file: HubFile, folder: Path, progress: Progress) -> str:
@@ -172,11 +172,11 @@ class Hub:
         while _size(part) != file.size_bytes or not part.exists():
             try:
                 self._go_on(url, file, part, progress)
-            except httpx.HTTPStatusError as refused:
+            except httpx2.HTTPStatusError as refused:
                 status = refused.response.status_code
                 if status < 500 and status not in _MAY_PASS:
                     _refuse(refused, repository)
-            except httpx.TransportError as trouble:
+            except httpx2.TransportError as trouble:
                 progress.note(f"{file.path}: the download broke off ({type(trouble).__name__})")
             if _size(part) > file.size_bytes:
                 part.unlink()
@@ -196,8 +196,8 @@ class Hub:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with self._http.stream("GET", url, headers=headers) as answer:
             answer.raise_for_status()
-            resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT and _starts_at(answer) == have
-            if answer.status_code == httpx.codes.PARTIAL_CONTENT and not resumed:
+            resumed = answer.status_code == httpx2.codes.PARTIAL_CONTENT and _starts_at(answer) == have
+            if answer.status_code == httpx2.codes.PARTIAL_CONTENT and not resumed:
                 part.unlink(missing_ok=True)  # it is not what was asked for: from the start, then
                 return
             with part.open("ab" if resumed else "wb") as growing:
@@ -215,7 +215,7 @@ def _file(entry: dict[str, Any]) -> HubFile:
     )
 
 
-def _refuse(refused: httpx.HTTPStatusError, repository: str) -> NoReturn:
+def _refuse(refused: httpx2.HTTPStatusError, repository: str) -> NoReturn:
     status = refused.response.status_code
     host = refused.request.url.host
     if status in (401, 403):
@@ -257,7 +257,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _starts_at(answer: httpx.Response) -> int:
+def _starts_at(answer: httpx2.Response) -> int:
     found = re.match(r"bytes (\d+)-", answer.headers.get("content-range", ""))
     return int(found[1]) if found else -1
 

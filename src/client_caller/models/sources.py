@@ -17,14 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-import httpx
+import httpx2
 
 from client_caller.errors import ModelUnavailable
 from client_caller.models.catalogue import Artefact, Wheel
 from client_caller.models.progress import Progress
 
 _ATTEMPTS: Final = 3
-_PATIENCE: Final = httpx.Timeout(30.0, connect=5.0)
+_PATIENCE: Final = httpx2.Timeout(30.0, connect=5.0)
 _POLL_S: Final = 0.25
 
 
@@ -40,15 +40,15 @@ def from_publisher(artefact: Artefact, unfinished: Path, progress: Progress) -> 
         raise ModelUnavailable("no address at its publisher's is known")
     progress.begin(artefact.name, artefact.size_bytes)
     part = unfinished / f"{artefact.sha256}.part"
-    host = httpx.URL(artefact.url).host
+    host = httpx2.URL(artefact.url).host
     for _ in range(_ATTEMPTS):
         try:
             _download(artefact, part, progress)
-        except httpx.ConnectError as trouble:
+        except httpx2.ConnectError as trouble:
             raise ModelUnavailable(f"{host} cannot be reached ({trouble})") from trouble
-        except httpx.HTTPStatusError as refusal:
+        except httpx2.HTTPStatusError as refusal:
             raise ModelUnavailable(f"{host} answered {refusal.response.status_code}") from refusal
-        except httpx.TransportError as trouble:
+        except httpx2.TransportError as trouble:
             progress.note(f"{artefact.name}: the download from {host} broke off ({type(trouble).__name__})")
         else:
             return part
@@ -61,9 +61,9 @@ def _download(artefact: Artefact, part: Path, progress: Progress) -> None:
         part.unlink()  # a complete part would have been taken or rejected by its checksum: it is of no use
         have = 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with httpx.stream("GET", artefact.url, headers=headers, timeout=_PATIENCE, follow_redirects=True) as response:
+    with httpx2.stream("GET", artefact.url, headers=headers, timeout=_PATIENCE, follow_redirects=True) as response:
         response.raise_for_status()
-        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+        resumed = response.status_code == httpx2.codes.PARTIAL_CONTENT
         with part.open("ab" if resumed else "wb") as file:
             for chunk in response.iter_bytes():
                 file.write(chunk)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from client_caller.errors import ConfigError
 
@@ -18,7 +18,7 @@ class Operator:
 
     async def ask(self, path: str, send: dict[str, Any] | None = None) -> Any:
         """What the server answers to `send`, or to a mere look. Raises ConfigError with its sentence."""
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             base_url=self._url, headers=self._headers, timeout=_WITHIN_S, trust_env=False
         ) as http:
             answer = await (http.get(path) if send is None else http.post(path, json=send))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import httpx
+import httpx2
 
 from client_caller.errors import ConfigError
 from client_caller.settings import environment_with
@@ -85,9 +85,9 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
 async def serving_process(url: str) -> int:
     """The id of the process that answers at `url` now. Raises ConfigError when none does."""
     try:
-        async with httpx.AsyncClient(timeout=_UP_WITHIN_S, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=_UP_WITHIN_S, trust_env=False) as client:
             return int((await client.get(f"{url}/healthz")).json()["process"])
-    except httpx.HTTPError as wrong:
+    except httpx2.HTTPError as wrong:
         raise ConfigError(f"nobody answers at {url}: {wrong}") from wrong
 
 

@@ -9,9 +9,10 @@ Source of the protocol: OpenAI's API reference, "Create speech": JSON with `mode
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
-import httpx
+import httpx2
 import numpy as np
 
 from client_caller.audio.frame import Samples
@@ -27,10 +28,10 @@ class SpeechClient:
     """A server's POST {url}/audio/speech. key: may be empty;  model, voice: the server's names for them."""
 
     def __init__(self, url: str, key: str, model: str, voice: str) -> None:
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            limits=httpx.Limits(keepalive_expiry=_KEPT_OPEN_S),
+            limits=httpx2.Limits(keepalive_expiry=_KEPT_OPEN_S),
             timeout=None,
         )
         self._order = {"model": model, "voice": voice, "response_format": "pcm"}
@@ -42,12 +43,13 @@ class SpeechClient:
             async with self._client.stream("POST", "/audio/speech", json={**self._order, "input": text}) as answer:
                 if answer.is_error:
                     raise refusal(_ENGINE, answer.status_code)
-                async for chunk in answer.aiter_bytes():
-                    pcm = half + chunk
-                    whole = len(pcm) - len(pcm) % _SAMPLE_BYTES
-                    half = pcm[whole:]
-                    yield np.frombuffer(pcm[:whole], "<i2").astype(np.float32) / np.float32(32_768)
-        except httpx.HTTPError as wrong:
+                async with aclosing(answer.aiter_bytes()) as chunks:
+                    async for chunk in chunks:
+                        pcm = half + chunk
+                        whole = len(pcm) - len(pcm) % _SAMPLE_BYTES
+                        half = pcm[whole:]
+                        yield np.frombuffer(pcm[:whole], "<i2").astype(np.float32) / np.float32(32_768)
+        except httpx2.HTTPError as wrong:
             raise EngineCrashed(_ENGINE, "the connection to the speech server failed") from wrong
         if half:
             raise EngineCrashed(_ENGINE, "the speech server broke off within a sample")

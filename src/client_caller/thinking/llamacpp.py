@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Final
 
-import httpx
+import httpx2
 
 from client_caller.errors import EngineCrashed, EngineError
 from client_caller.settings import ThinkingSettings, environment_with
@@ -93,7 +93,7 @@ class LlamaServer:
                     await self._configure(self._process)
                     self._port = await self._announced_port(self._process)
                     await self._check_health()
-            except (TimeoutError, ValueError, OSError, httpx.HTTPError) as wrong:
+            except (TimeoutError, ValueError, OSError, httpx2.HTTPError) as wrong:
                 await self.stop()
                 raise EngineCrashed(_ENGINE, f"the embedded server did not start: {_tail(log)}") from wrong
             except asyncio.CancelledError:
@@ -143,7 +143,7 @@ class LlamaServer:
         try:
             async with asyncio.timeout(self._check_within_s):
                 await self._check_health()
-        except (TimeoutError, OSError, httpx.HTTPError):
+        except (TimeoutError, OSError, httpx2.HTTPError):
             return False
         return True
 
@@ -187,7 +187,7 @@ class LlamaServer:
 
     async def _check_health(self) -> None:
         # Without certificates, which this never needs: to load them takes 40 ms, in which no call gets on.
-        async with httpx.AsyncClient(verify=False, timeout=None) as client:
+        async with httpx2.AsyncClient(verify=False, timeout=None) as client:
             answer = await client.get(f"http://127.0.0.1:{self._port}/health")
             answer.raise_for_status()
 

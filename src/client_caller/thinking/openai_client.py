@@ -11,9 +11,10 @@ server-sent events, `data: {...}`, the last of them `data: [DONE]`.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from contextlib import aclosing
+from typing import Any, Final, cast
 
-import httpx
+import httpx2
 import msgspec
 
 from client_caller.errors import EngineCrashed, EngineError, EngineTimeout, refusal
@@ -52,7 +53,7 @@ model 60 of them gave the same answers."""
 _NOT_UNDERSTOOD: Final = frozenset({400, 422, 501})
 """How servers refuse options they do not know."""
 
-_WRONG: Final = (TimeoutError, httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError)
+_WRONG: Final = (TimeoutError, httpx2.HTTPError, msgspec.MsgspecError, UnicodeDecodeError)
 _DATA: Final = "data: "
 _DONE: Final = "[DONE]"
 
@@ -68,8 +69,8 @@ class OpenAIModel:
         headers = {"Authorization": f"Bearer {api_key}"}
         if embedded:
             headers["Connection"] = "close"  # llama.cpp drops kept connections without a word
-        limits = httpx.Limits(keepalive_expiry=_KEPT_OPEN_S)
-        self._client = httpx.AsyncClient(headers=headers, timeout=None, limits=limits)
+        limits = httpx2.Limits(keepalive_expiry=_KEPT_OPEN_S)
+        self._client = httpx2.AsyncClient(headers=headers, timeout=None, limits=limits)
         self._api = base_url.rstrip("/")
         self._llamacpp = self._api.removesuffix("/v1")  # its own interface lies beside OpenAI's
         self._settings = settings
@@ -91,18 +92,19 @@ class OpenAIModel:
         try:
             async with asyncio.timeout(within_s):
                 response = await self._client.send(request, stream=True)
-        except (TimeoutError, httpx.HTTPError) as wrong:
+        except (TimeoutError, httpx2.HTTPError) as wrong:
             raise _translated(wrong) from wrong
         try:
             response.raise_for_status()
-            lines, reader = response.aiter_lines(), ReplyReader(tools)
-            while (chunk := await _next_chunk(lines, within_s)) is not None:
-                parts = list(reader.feed(chunk))
-                if chunk.has_news:
-                    within_s = self._settings.next_token_s
-                    parts = parts or [""]
-                for part in parts:
-                    yield part
+            reader = ReplyReader(tools)
+            async with aclosing(cast("AsyncGenerator[str, None]", response.aiter_lines())) as lines:
+                while (chunk := await _next_chunk(lines, within_s)) is not None:
+                    parts = list(reader.feed(chunk))
+                    if chunk.has_news:
+                        within_s = self._settings.next_token_s
+                        parts = parts or [""]
+                    for part in parts:
+                        yield part
             for part in reader.finish():
                 yield part
         except _WRONG as wrong:
@@ -153,7 +155,7 @@ class OpenAIModel:
     async def _verdict(self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer]) -> float | None:
         try:
             answer = await (self._extend_embedded if self._slots else self._extend)(messages, call_id, tools)
-        except httpx.HTTPStatusError as refusal:
+        except httpx2.HTTPStatusError as refusal:
             if refusal.response.status_code not in _NOT_UNDERSTOOD:
                 raise
             self._tells = False
@@ -162,7 +164,7 @@ class OpenAIModel:
         likeliest = msgspec.json.decode(answer.content, type=Completion).likeliest
         return p_end(likeliest) if likeliest else None
 
-    async def _extend(self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer]) -> httpx.Response:
+    async def _extend(self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer]) -> httpx2.Response:
         """What may follow the last message, by OpenAI's protocol with vLLM's two flags for an unfinished message."""
         unfinished = {"add_generation_prompt": False, "continue_final_message": True}
         chances = {"logprobs": True, "top_logprobs": _LIKELIEST}
@@ -170,7 +172,7 @@ class OpenAIModel:
 
     async def _extend_embedded(
         self, messages: Sequence[Message], call_id: str, tools: Sequence[ToolOffer]
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """The same by llama.cpp's own: the rendered prompt, cut off behind the caller's last word."""
         told = as_text(messages, tools)
         if self._rendered[0] != told[:-1]:
@@ -181,10 +183,10 @@ class OpenAIModel:
         body = {"prompt": prompt, "n_predict": 1, "n_probs": _LIKELIEST}
         return await self._post(f"{self._llamacpp}/completion", body | self._own_options(call_id))
 
-    async def _chat(self, body: dict[str, Any]) -> httpx.Response:
+    async def _chat(self, body: dict[str, Any]) -> httpx2.Response:
         return await self._post(f"{self._api}/chat/completions", body | {"stream": False})
 
-    async def _post(self, url: str, body: dict[str, Any]) -> httpx.Response:
+    async def _post(self, url: str, body: dict[str, Any]) -> httpx2.Response:
         response = await self._client.post(url, json=body)
         response.raise_for_status()
         return response
@@ -229,8 +231,8 @@ def _translated(wrong: Exception) -> EngineError:
     """What went wrong, in our own terms."""
     if isinstance(wrong, TimeoutError):
         return EngineTimeout(ENGINE, "no token in time; see CLIENT_CALLER_THINKING__FIRST_TOKEN_S and __NEXT_TOKEN_S")
-    if isinstance(wrong, httpx.HTTPStatusError):
+    if isinstance(wrong, httpx2.HTTPStatusError):
         return refusal(ENGINE, wrong.response.status_code)
-    if isinstance(wrong, httpx.HTTPError):
+    if isinstance(wrong, httpx2.HTTPError):
         return EngineCrashed(ENGINE, "the connection to the server failed")
     return EngineCrashed(ENGINE, "what the server sends is not what the protocol says")

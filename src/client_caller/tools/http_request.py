@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
-import httpx
+import httpx2
 
 from client_caller.errors import ToolFailed
 from client_caller.tools.arguments import plain
@@ -25,7 +25,7 @@ def filled_request(
     arguments: Mapping[str, Any],
     secrets: Mapping[str, str],
     key: str,
-) -> httpx.Request:
+) -> httpx2.Request:
     """The whole request; `key` is its Idempotency-Key if it changes something.
 
     Raises ToolFailed when something that its address needs is not known, or a value cannot stand where it belongs.
@@ -50,7 +50,7 @@ class _Filler:
         self._values: dict[str, Any] = {**known, **self._arguments}
         self._secrets = secrets
 
-    def request(self, key: str) -> httpx.Request:
+    def request(self, key: str) -> httpx2.Request:
         """The whole request. Raises ToolFailed when something that its address needs is not known."""
         declared = self._declared
         headers = [(b"Accept", b"application/json, text/plain"), (b"Accept-Encoding", b"identity")]
@@ -63,8 +63,8 @@ class _Filler:
             content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
             headers.append((b"Content-Type", b"application/json"))
         try:
-            return httpx.Request(declared.method, self._url(), headers=headers, content=content)
-        except httpx.InvalidURL:
+            return httpx2.Request(declared.method, self._url(), headers=headers, content=content)
+        except httpx2.InvalidURL:
             raise ToolFailed(f"{declared.name} was not called: these arguments make no address.") from None
 
     def _url(self) -> str:

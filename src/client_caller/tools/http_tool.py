@@ -16,7 +16,7 @@ from contextlib import aclosing, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from pydantic import SecretStr
 from pydantic_core import from_json
 
@@ -49,10 +49,10 @@ class HttpTools:
     secrets: by name, in capitals or not;  transport: what carries requests; left out: sockets.
     """
 
-    def __init__(self, secrets: Mapping[str, SecretStr], transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, secrets: Mapping[str, SecretStr], transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._secrets = {name.lower(): secret.get_secret_value() for name, secret in secrets.items()}
-        limits = httpx.Limits(keepalive_expiry=_KEPT_OPEN_S)
-        self._transport = transport or httpx.AsyncHTTPTransport(limits=limits)
+        limits = httpx2.Limits(keepalive_expiry=_KEPT_OPEN_S)
+        self._transport = transport or httpx2.AsyncHTTPTransport(limits=limits)
 
     def with_secrets(self, secrets: Mapping[str, SecretStr]) -> "HttpTools":
         """Tools with other secrets, by the same connections."""
@@ -97,20 +97,20 @@ class HttpTools:
         try:
             try:
                 status, content = await self._exchange(request)
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 if not declared.only_reads:
                     raise
                 status, content = await self._exchange(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol):
             raise ToolFailed(f"The server of {declared.name} cannot be reached; {_UNCHANGED}.") from None
-        except httpx.TransportError:
+        except httpx2.TransportError:
             raise _unsure(declared, "broke off the connection") from None
         text = _without(secrets.values(), content.decode("utf-8", errors="replace"))
         if 200 <= status < 300:
             return _without(secrets.values(), _told(declared, text))
         raise _refusal(declared, status, text)
 
-    async def _exchange(self, request: httpx.Request) -> tuple[int, bytes]:
+    async def _exchange(self, request: httpx2.Request) -> tuple[int, bytes]:
         """Status and the first bytes of the answer, as they were sent: nothing is unpacked, for it may be endless."""
         response = await self._transport.handle_async_request(request)
         try:
@@ -127,7 +127,7 @@ class HttpTools:
             await response.aclose()
 
 
-async def _raw(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+async def _raw(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     async for chunk in response.aiter_raw():
         yield chunk
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final
 
-import httpx
+import httpx2
 from starlette.types import ASGIApp
 
 from client_caller.twin.asgi_network import transport_to
@@ -124,8 +124,8 @@ class Twin:
         """All legs, in the order in which they came to be."""
         return [leg.record for leg in self.exchange.legs.values()]
 
-    def transport(self) -> httpx.AsyncBaseTransport:
-        """The REST API in memory, for `httpx.AsyncClient(transport=…)`; time limits hold."""
+    def transport(self) -> httpx2.AsyncBaseTransport:
+        """The REST API in memory, for `httpx2.AsyncClient(transport=…)`; time limits hold."""
         return transport_to(self.rest)
 
     async def call_in(self, person: Person, to: str, from_: str = SOMEBODY) -> CarriedCall:

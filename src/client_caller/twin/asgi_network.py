@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from client_caller.twin.asgi_socket import AppSocket, ClientGone
@@ -26,19 +26,19 @@ _SECURE: Final = {"ws": "http", "wss": "https"}
 
 
 class AppTransport:
-    """An httpx transport into ASGI applications, with time limits. find: who answers at an address, None for nobody."""
+    """A transport of httpx2 into ASGI applications, with time limits. find: who answers at an address; None: nobody."""
 
     def __init__(self, find: Callable[[str], ASGIApp | None]) -> None:
         self._find = find
-        self._going_on: set[asyncio.Task[httpx.Response]] = set()
+        self._going_on: set[asyncio.Task[httpx2.Response]] = set()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The application's answer. Raises httpx.ConnectError and httpx.ReadTimeout."""
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The application's answer. Raises httpx2.ConnectError and httpx2.ReadTimeout."""
         app = self._find(str(request.url))
         if app is None:
-            raise httpx.ConnectError("nobody listens there", request=request)
+            raise httpx2.ConnectError("nobody listens there", request=request)
         within_s = request.extensions.get("timeout", {}).get("read")
-        transport = httpx.ASGITransport(app=_until_answered(app), raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(app=_until_answered(app), raise_app_exceptions=False)
         answering = asyncio.create_task(transport.handle_async_request(request))
         self._going_on.add(answering)
         answering.add_done_callback(self._going_on.discard)
@@ -46,7 +46,7 @@ class AppTransport:
             async with asyncio.timeout(within_s):
                 return await asyncio.shield(answering)
         except TimeoutError as late:
-            raise httpx.ReadTimeout(f"no answer within {within_s} s", request=request) from late
+            raise httpx2.ReadTimeout(f"no answer within {within_s} s", request=request) from late
 
     async def __aenter__(self) -> "AppTransport":
         return self
@@ -95,9 +95,9 @@ async def _wound_up(tasks: Collection[asyncio.Task[Any]]) -> None:
             task.cancel()
 
 
-def transport_to(app: ASGIApp) -> httpx.AsyncBaseTransport:
-    """For `httpx.AsyncClient(transport=…)`: every request goes straight into this application."""
-    return cast(httpx.AsyncBaseTransport, AppTransport(lambda url: app))
+def transport_to(app: ASGIApp) -> httpx2.AsyncBaseTransport:
+    """For `httpx2.AsyncClient(transport=…)`: every request goes straight into this application."""
+    return cast(httpx2.AsyncBaseTransport, AppTransport(lambda url: app))
 
 
 class Apps:
@@ -112,11 +112,11 @@ class Apps:
         self.apps: dict[str, ASGIApp] = dict(apps) if isinstance(apps, Mapping) else {_ANYWHERE: apps}
         self.crashes: list[BaseException] = []
         self._running: set[asyncio.Task[None]] = set()
-        transport = cast(httpx.AsyncBaseTransport, AppTransport(self._at))
-        self._http = httpx.AsyncClient(transport=transport, trust_env=False)
+        transport = cast(httpx2.AsyncBaseTransport, AppTransport(self._at))
+        self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
 
     @property
-    def http(self) -> httpx.AsyncClient:
+    def http(self) -> httpx2.AsyncClient:
         """A client whose requests go into the applications."""
         return self._http
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-import httpx
+import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
@@ -65,7 +65,7 @@ class Network(Protocol):
     """What carries webhooks and media. http: for webhooks."""
 
     @property
-    def http(self) -> httpx.AsyncClient:
+    def http(self) -> httpx2.AsyncClient:
         """The client that webhooks are asked with."""
 
     async def open(self, url: str, headers: Mapping[str, str], within_s: float) -> MediaSocket:
@@ -79,10 +79,10 @@ class Internet:
     """Real sockets."""
 
     def __init__(self) -> None:
-        self._http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=None))
+        self._http = httpx2.AsyncClient(trust_env=False, limits=httpx2.Limits(max_connections=None))
 
     @property
-    def http(self) -> httpx.AsyncClient:
+    def http(self) -> httpx2.AsyncClient:
         """A client with connections of its own."""
         return self._http
 

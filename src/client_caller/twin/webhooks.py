@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, urldefrag, urlencode, urlsplit
 
-import httpx
+import httpx2
 from twilio.request_validator import RequestValidator
 
 from client_caller.twin.carried import Asked, CarriedCall, Noted
@@ -58,11 +58,11 @@ class _Overrides:
             read_s=int(given.get("rt", 15_000)) / 1_000,
         )
 
-    def retry(self, answer: httpx.Response | httpx.HTTPError) -> bool:
+    def retry(self, answer: httpx2.Response | httpx2.HTTPError) -> bool:
         """Whether a try that went so is followed by another."""
-        if isinstance(answer, httpx.ConnectError | httpx.ConnectTimeout):
+        if isinstance(answer, httpx2.ConnectError | httpx2.ConnectTimeout):
             reason = "ct"
-        elif isinstance(answer, httpx.HTTPError):
+        elif isinstance(answer, httpx2.HTTPError):
             reason = "rt"
         elif answer.status_code >= _SERVER_ERROR:
             reason = "5xx"
@@ -96,7 +96,7 @@ class Webhooks:
 
     async def ask(
         self, record: CarriedCall, kind: str, address: str, form: Mapping[str, str], method: str = "POST"
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """What a webhook answers, below 300. Raises WebhookFailed, with the address and without what was answered."""
         fault = self._faults.webhook(kind, form)
         if fault.lost:
@@ -115,26 +115,26 @@ class Webhooks:
             now = asyncio.get_running_loop().time()
             record.errors.append(Noted(RETRIEVAL_FAILED, str(wrong), now, wrong.status))
 
-    async def _ask(self, record: CarriedCall, request: "_Request") -> httpx.Response:
+    async def _ask(self, record: CarriedCall, request: "_Request") -> httpx2.Response:
         await asyncio.sleep(request.fault.late_s)
         try:
             async with asyncio.timeout(_ALL_TRIES_S):
                 answer = await self._persistently(record, request)
         except TimeoutError as late:
             raise WebhookFailed(f"the webhook {request.url} did not answer within {_ALL_TRIES_S} s") from late
-        except (httpx.HTTPError, httpx.InvalidURL) as wrong:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as wrong:
             what = str(wrong) or type(wrong).__name__
             raise WebhookFailed(f"the webhook {request.url} cannot be reached: {what}") from wrong
         if answer.status_code >= _MULTIPLE_CHOICES:
             raise WebhookFailed(f"the webhook {request.url} answered {answer.status_code}", answer.status_code)
         return answer
 
-    async def _persistently(self, record: CarriedCall, request: "_Request") -> httpx.Response:
+    async def _persistently(self, record: CarriedCall, request: "_Request") -> httpx2.Response:
         overrides = request.overrides
         for tries_left in range(overrides.retries, -1, -1):
             try:
                 answer = await self._once(record, request)
-            except httpx.HTTPError as wrong:
+            except httpx2.HTTPError as wrong:
                 if not tries_left or not overrides.retry(wrong):
                     raise
             else:
@@ -143,7 +143,7 @@ class Webhooks:
             await asyncio.sleep(self._retry_after_s)
         raise AssertionError("the last try returns or raises")
 
-    async def _once(self, record: CarriedCall, request: "_Request") -> httpx.Response:
+    async def _once(self, record: CarriedCall, request: "_Request") -> httpx2.Response:
         asked_at, status = asyncio.get_running_loop().time(), 0
         try:
             if request.fault.twice:
@@ -155,7 +155,7 @@ class Webhooks:
         finally:
             record.webhooks.append(Asked(request.kind, request.url, request.form, asked_at, status))
 
-    async def _send(self, request: "_Request") -> httpx.Response:
+    async def _send(self, request: "_Request") -> httpx2.Response:
         url, content = request.url, dict[str, Any]()
         if request.method == "GET":
             url += ("&" if urlsplit(url).query else "?") + urlencode(request.form)
@@ -163,7 +163,7 @@ class Webhooks:
             content = {"data": request.form}
         headers = self.signature(url, {} if request.method == "GET" else request.form)
         headers["i-twilio-idempotency-token"] = request.token
-        limits = httpx.Timeout(request.overrides.read_s, connect=request.overrides.connect_s)
+        limits = httpx2.Timeout(request.overrides.read_s, connect=request.overrides.connect_s)
         return await self._network.http.request(request.method, url, headers=headers, timeout=limits, **content)
 
 

@@ -10,7 +10,7 @@ import wave
 from collections.abc import Coroutine
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,7 +65,7 @@ async def allow(worker: Any, frames: float) -> None:
 def test_speech_comes_as_wav_or_as_bare_samples() -> None:
     async def main() -> None:
         engine = FakeEngine(frames=5)
-        async with served(engine) as (address, worker), httpx.AsyncClient(base_url=f"http://{address}") as client:
+        async with served(engine) as (address, worker), httpx2.AsyncClient(base_url=f"http://{address}") as client:
             wav = await client.post("/v1/audio/speech", json=ASKED)
             assert (wav.status_code, wav.headers["content-type"]) == (200, "audio/wav")
             assert wav.content[:4] + wav.content[8:16] == b"RIFFWAVEfmt "
@@ -83,7 +83,7 @@ def test_speech_comes_as_wav_or_as_bare_samples() -> None:
 def test_the_engine_gets_the_text_and_the_manner() -> None:
     async def main() -> None:
         engine = FakeEngine()
-        async with served(engine) as (address, _), httpx.AsyncClient(base_url=f"http://{address}") as client:
+        async with served(engine) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
             manner = {"temperature": 0.5, "top_k": 3, "seed": 11}
             await client.post("/v1/audio/speech", json=ASKED | manner)
             said = next(entry[2] for entry in engine.log if entry[0] == "speak")
@@ -96,7 +96,7 @@ def test_the_engine_gets_the_text_and_the_manner() -> None:
 def test_speech_is_streamed_while_it_is_made_and_who_leaves_stops_it() -> None:
     async def main() -> None:
         engine = FakeEngine(frames=1_000, allowed=2)
-        async with served(engine) as (address, worker), httpx.AsyncClient(base_url=f"http://{address}") as client:
+        async with served(engine) as (address, worker), httpx2.AsyncClient(base_url=f"http://{address}") as client:
             async with client.stream("POST", "/v1/audio/speech", json=ASKED | {"response_format": "pcm"}) as answer:
                 assert answer.status_code == 200
                 chunks, got = answer.aiter_raw(), b""
@@ -134,8 +134,8 @@ def test_what_cannot_be_given_is_refused_by_its_field(
 ) -> None:
     async def main() -> None:
         async with working(FakeEngine()) as worker:
-            transport = httpx.ASGITransport(engine_app(worker, lambda: VOICES, SecretStr("")))
-            async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
+            transport = httpx2.ASGITransport(engine_app(worker, lambda: VOICES, SecretStr("")))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://engine") as client:
                 answer = await client.post("/v1/audio/speech", json=ASKED | changes)
                 assert answer.status_code == status
                 error = answer.json()["error"]
@@ -156,8 +156,8 @@ def test_what_cannot_be_given_is_refused_by_its_field(
 def test_a_body_that_is_none_is_refused(body: bytes, status: int) -> None:
     async def main() -> None:
         async with working(FakeEngine()) as worker:
-            transport = httpx.ASGITransport(engine_app(worker, lambda: VOICES, SecretStr("")))
-            async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
+            transport = httpx2.ASGITransport(engine_app(worker, lambda: VOICES, SecretStr("")))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://engine") as client:
                 answer = await client.post("/v1/audio/speech", content=body)
                 assert answer.status_code == status
                 assert SECRET not in answer.text
@@ -169,7 +169,10 @@ def test_a_body_that_is_none_is_refused(body: bytes, status: int) -> None:
 def test_no_room_is_told_and_leaves_nothing_behind() -> None:
     async def main() -> None:
         engine = FakeEngine()
-        async with served(engine, calls=1) as (address, worker), httpx.AsyncClient(base_url=f"http://{address}") as web:
+        async with (
+            served(engine, calls=1) as (address, worker),
+            httpx2.AsyncClient(base_url=f"http://{address}") as web,
+        ):
             engine.refusal = EngineOverloaded("voice", "16 voices are all that can speak at once")
             full = await web.post("/v1/audio/speech", json=ASKED)
             assert (full.status_code, full.json()["error"]["code"], full.headers["retry-after"]) == (
@@ -190,13 +193,13 @@ def test_an_engine_that_dies_breaks_what_it_was_saying_and_is_seen_to_be_dead(
 ) -> None:
     async def main() -> None:
         engine = FakeEngine(frames=1_000, allowed=1)
-        async with served(engine) as (address, worker), httpx.AsyncClient(base_url=f"http://{address}") as client:
+        async with served(engine) as (address, worker), httpx2.AsyncClient(base_url=f"http://{address}") as client:
             assert (await client.get("/health")).status_code == 200
             async with client.stream("POST", "/v1/audio/speech", json=ASKED) as answer:
                 chunks = answer.aiter_raw()
                 await anext(chunks)
                 await worker.ask(lambda engine: setattr(engine, "failure", RuntimeError("CUDA error")))
-                with pytest.raises(httpx.RemoteProtocolError):
+                with pytest.raises(httpx2.RemoteProtocolError):
                     async for _ in chunks:
                         pass
             health = await client.get("/health")
@@ -210,7 +213,10 @@ def test_an_engine_that_dies_breaks_what_it_was_saying_and_is_seen_to_be_dead(
 
 def test_what_there_is_can_be_asked() -> None:
     async def main() -> None:
-        async with served(FakeEngine()) as (address, worker), httpx.AsyncClient(base_url=f"http://{address}") as client:
+        async with (
+            served(FakeEngine()) as (address, worker),
+            httpx2.AsyncClient(base_url=f"http://{address}") as client,
+        ):
             await worker.open("anna", Manner())
             assert (await client.get("/v1/audio/voices")).json() == {"voices": ["anna", "ben"]}
             assert [model["id"] for model in (await client.get("/v1/models")).json()["data"]] == ["csm-1b"]
@@ -228,7 +234,7 @@ def test_what_there_is_can_be_asked() -> None:
 def test_with_a_key_only_who_has_it_is_let_in() -> None:
     async def main() -> None:
         async with served(FakeEngine(), key="k-1") as (address, _):
-            async with httpx.AsyncClient(base_url=f"http://{address}") as client:
+            async with httpx2.AsyncClient(base_url=f"http://{address}") as client:
                 for headers in ({}, {"Authorization": "Bearer k-2"}, {"Authorization": "Basic k-1"}):
                     for path in ("/v1/models", "/metrics", "/nowhere"):
                         refused = await client.get(path, headers=headers)
