@@ -184,13 +184,9 @@ class Keeper:
         return False
 
     def _lives(self, note: Note) -> bool:
-        if self._child is not None and self._child.pid == note.pid and self._child.poll() is not None:
-            return False
-        if _born(note.pid) == note.born:
-            return True
         if self._child is not None and self._child.pid == note.pid:
-            self._child.wait()  # it has died since, and is to be buried
-        return False
+            return self._child.poll() is None  # which buries it, too
+        return _born(note.pid) == note.born
 
     def _note_of(self, fitting: Fitting) -> Path:
         return fitting.folder / "runs" / f"gateway-{self._place.name}.json"
