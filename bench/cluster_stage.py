@@ -50,6 +50,7 @@ class Machines:
         self.database = database
         self.auth_token = secrets.token_hex(16)
         self._key = secrets.token_hex(16)
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nodes inherit it: nothing is told about this machine
         self._cluster = Cluster()
         self._nodes: dict[int, Any] = {}
         self._gateways: dict[str, dict[str, Any]] = {}

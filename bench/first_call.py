@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
+from typing import Protocol
 
 import httpx2
 
@@ -52,6 +53,19 @@ class Held:
     threads: int
     open_files: int
     memory_mb: float
+
+
+class Heard(Protocol):
+    """What the caller's ear tells of a turn: `TurnHeard`, and `TurnFigures`, which has more."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def voice_to_voice_s(self) -> float | None: ...
+    @property
+    def cut_off(self) -> bool: ...
+    @property
+    def barge_in_silence_s(self) -> float | None: ...
 
 
 async def scripts(calls: int) -> list[list[Step]]:
@@ -93,11 +107,11 @@ def _with_pause(halves: tuple[Clip, Clip], pause_s: float) -> tuple[Clip, float,
 
 async def hold(stage: Stage, steps: Sequence[Step]) -> tuple[tuple[TurnFigures, ...], float]:
     """One call: its turns, and by how much the caller's own pacing was late at most."""
-    heard = await rehearse(stage.voice_url, steps, account_sid=ACCOUNT_SID, auth_token=stage.auth_token)
+    call = await rehearse(stage.voice_url, steps, account_sid=ACCOUNT_SID, auth_token=stage.auth_token)
     record = stage.newest_record()
     assert record is not None
     _, entries = read_record(record)
-    return join(heard.turns, entries).turns, heard.lateness_s
+    return join(call.turns, entries).turns, call.lateness_s
 
 
 async def held_by(stage: Stage) -> Held:
@@ -112,8 +126,8 @@ async def held_by(stage: Stage) -> Held:
     )
 
 
-def figures(turns: Sequence[TurnFigures]) -> dict[str, Row]:
-    """The rows of the table."""
+def heard(turns: Sequence[Heard]) -> dict[str, Row]:
+    """The rows that the caller's ear alone can tell, of whomever was called."""
     plain = [turn for turn in turns if turn.kind == "say"]
     halting = [turn for turn in turns if turn.kind == "say with pause"]
     breaking = [turn for turn in turns if turn.kind == "interrupt" and turn.barge_in_silence_s is not None]
@@ -121,15 +135,21 @@ def figures(turns: Sequence[TurnFigures]) -> dict[str, Row]:
         "voice to voice, plain turns": summary([turn.voice_to_voice_s for turn in plain]),
         "voice to voice, halting turns": summary([turn.voice_to_voice_s for turn in halting]),
         "voice to voice, after a barge-in": summary([turn.voice_to_voice_s for turn in breaking]),
-        "end of speech noticed": summary([turn.noticed_s for turn in turns]),
-        "words ready": summary([turn.words_s for turn in turns]),
-        "first token": summary([turn.first_token_s for turn in turns]),
-        "first audio made": summary([turn.first_audio_s for turn in turns]),
         "barge-in to silence": summary([turn.barge_in_silence_s for turn in breaking]),
     }
 
 
-def counts(turns: Sequence[TurnFigures]) -> dict[str, int]:
+def recorded_too(turns: Sequence[TurnFigures]) -> dict[str, Row]:
+    """The rows for which the server's record is needed."""
+    return {
+        "end of speech noticed": summary([turn.noticed_s for turn in turns]),
+        "words ready": summary([turn.words_s for turn in turns]),
+        "first token": summary([turn.first_token_s for turn in turns]),
+        "first audio made": summary([turn.first_audio_s for turn in turns]),
+    }
+
+
+def counts(turns: Sequence[Heard]) -> dict[str, int]:
     """What may not happen, and how often it could have."""
     halting = [turn for turn in turns if turn.kind == "say with pause"]
     breaking = [turn for turn in turns if turn.kind == "interrupt"]
@@ -157,7 +177,7 @@ async def main(calls: int, out: Path) -> None:
                     after_first = await held_by(stage)
                 print(f"call {number} of {calls}: {len(these)} turns", flush=True)
             after_last = await held_by(stage)
-    rows = figures(turns)
+    rows = heard(turns) | recorded_too(turns)
     result = {
         **origin("one call at a time, embedded models, at the caller's ear"),
         "calls": calls,
@@ -174,11 +194,13 @@ async def main(calls: int, out: Path) -> None:
 
 
 def show(result: Mapping[str, object], rows: Mapping[str, Row]) -> None:
+    """Print the table, and what was counted."""
     print(f"\n{result['machine']}; commit {result['commit']}; {result['calls']} calls")
     show_times(rows)
     print()
     for name in ("counts", "held after the first call", "held after the last call"):
-        print(f"{name}: {result[name]}")
+        if name in result:
+            print(f"{name}: {result[name]}")
 
 
 if __name__ == "__main__":

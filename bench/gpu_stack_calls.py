@@ -224,4 +224,5 @@ async def hold(engines: Engines, count: int, turns: int) -> tuple[list[Turn], li
         await asyncio.gather(*(one(number, call) for number, call in enumerate(calls)))
     finally:
         others.cancel()
+        await asyncio.wait([others])  # a request that is being withdrawn is nobody's in the next round
     return found, failed

@@ -4,35 +4,16 @@ In:   a folder for the log, how many will call.     Out: a server that answers, 
 Rule: what they are to say, and how long their models take, stands here; the test of this file holds ours to it.
 """
 
-import asyncio
-import json
-import secrets
-import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from client_caller.errors import ConfigError
-from client_caller.rehearsal.stage import Stage, serving_process, stop
+from client_caller.rehearsal.stage import Stage
+from peers.pipecat_process import WIRING, pipecat_server, versions
 from wire_server import AGENT, ANSWER, QUESTION
 from wire_stage import light_server
-
-PYTHON: Final = Path(__file__).parents[2] / ".peers" / "pipecat" / "bin" / "python"
-_SERVER: Final = Path(__file__).with_name("pipecat_server.py")
-_UP_WITHIN_S: Final = 120.0
-
-_VERSIONS: Final = """
-import importlib.metadata, json, platform
-of = {}
-for name in ("pipecat-ai", "uvicorn", "uvloop", "websockets", "fastapi", "onnxruntime", "numpy"):
-    try:
-        of[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        pass
-print(json.dumps({"python": platform.python_version(), **of}))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,59 +61,13 @@ def pipecat(script: Script) -> Side:
     turns = "Smart Turn v3, real" if script.smart_turn else "a fake stands for Smart Turn"
     return Side(
         "pipecat",
-        lambda folder, calls: _pipecat_server(folder, script),
+        lambda folder, calls: pipecat_server("pipecat_fakes.py", asdict(script), folder),
         {
-            "server": "FastAPI on uvicorn, all calls in one process; FastAPIWebsocketTransport, TwilioFrameSerializer, "
-            "8 kHz both ways, metrics on, as its guide to Twilio says (bench/peers/pipecat_server.py)",
+            "server": WIRING,
             "voice activity": "SileroVADAnalyzer, real",
             "turns": f"its default strategies; {turns}",
             "transcript, language model, voice": "fakes, in its own base classes",
             "does not": "check signatures, record, hang up over REST, send marks; logs warnings only",
-            **{f"version of {name}": version for name, version in _versions().items()},
+            **versions(),
         },
     )
-
-
-def _versions() -> dict[str, str]:
-    if not PYTHON.exists():
-        raise ConfigError("Pipecat is not there: run scripts/peers.sh first")
-    asked = subprocess.run([str(PYTHON), "-c", _VERSIONS], capture_output=True, text=True, check=True)
-    return dict(json.loads(asked.stdout))
-
-
-@asynccontextmanager
-async def _pipecat_server(folder: Path, script: Script) -> AsyncIterator[Stage]:
-    """Raises ConfigError when it does not come up."""
-    with _log_in(folder) as log:
-        process = await asyncio.create_subprocess_exec(
-            *(str(PYTHON), str(_SERVER), json.dumps(asdict(script))),
-            cwd=folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-        )
-        try:
-            url = await _announced(process, Path(log.name))
-            yield Stage(url, secrets.token_hex(16), folder, await serving_process(url))
-        finally:
-            await stop(process)
-
-
-async def _announced(process: asyncio.subprocess.Process, log: Path) -> str:
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(_UP_WITHIN_S):
-            said = (await process.stdout.readline()).decode()
-    except TimeoutError:
-        said = ""
-    if " answers calls at " not in said:
-        raise ConfigError(f"Pipecat did not come up: {_end_of(log)}")
-    return said.split(" answers calls at ")[1].strip()
-
-
-def _log_in(folder: Path) -> BinaryIO:
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / "server.log").open("wb")
-
-
-def _end_of(log: Path) -> str:
-    return " / ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:])

@@ -9,16 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_caller.agent import answering, load_agent
 from client_caller.audio.frame import FRAME_S, FRAME_SAMPLES, LINE_HZ
 from client_caller.audio.mulaw import SILENCE, encode
 from client_caller.errors import ConfigError
+from client_caller.rehearsal.measure import TurnHeard
+from client_caller.rehearsal.script import Kind
 from client_caller.rehearsal.stage import Stage
+from client_caller.settings import load_settings
 from client_caller.thinking.protocol import Message
 from client_caller.twin.carried import CarriedCall
 from client_caller.twin.people import QUIET
-from peers import numbering, sides
+from first_call import counts, heard
+from peers import numbering, pipecat_process
 from peers.callers import AskingCaller, Together, hold
 from peers.comparison import by_turns
+from peers.embedded import models_of, wiring
 from peers.judging import DRY_P99_MS, Ear, carried, most, row
 from peers.sides import OURS, Script, Side, pipecat
 from virtual import run
@@ -27,7 +33,7 @@ from wire_frames import NumberedVoice, Place, numbered
 from wire_server import engines
 from wire_stage import Used
 
-SERVER = Path(sides.__file__).with_name("pipecat_server.py")
+PEERS = Path(numbering.__file__).parent
 ASKED = [bytes([64]) * FRAME_SAMPLES] * 50
 GOOD = {"refused": 0, "lost": 0, "dry_p99_ms": DRY_P99_MS, "questions": 20, "unanswered": 1}
 
@@ -66,22 +72,76 @@ def test_the_script_of_peers_is_what_our_own_fakes_do():
     assert run(paces()) == Script()
 
 
-def test_the_server_of_a_peer_needs_nothing_of_ours_but_the_file_beside_it():
+ENGINES = {
+    "client_caller.audio.resample",
+    "client_caller.hearing.moonshine",
+    "client_caller.speaking.espeak",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "of_ours"),
+    [
+        ("numbering.py", set()),
+        ("pipecat_wiring.py", set()),
+        ("pipecat_fakes.py", {"numbering", "pipecat_wiring"}),
+        ("pipecat_embedded.py", ENGINES | {"pipecat_wiring"}),
+    ],
+)
+def test_what_runs_in_the_environment_of_a_peer_needs_nothing_of_ours_but_engines(file, of_ours):
     imported = set()
-    for node in ast.walk(ast.parse(SERVER.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((PEERS / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(str(node.module))
-    beside = {path.stem for path in SERVER.parents[1].rglob("*.py")}
-    assert {name for name in imported if name.split(".")[0] in beside | {"client_caller", "peers"}} == {"numbering"}
-    assert not Path(numbering.__file__).read_text(encoding="utf-8").count("client_caller")
+    beside = {path.stem for path in PEERS.parent.rglob("*.py")}
+    assert {name for name in imported if name.split(".")[0] in beside | {"client_caller", "peers"}} == of_ours
+
+
+def test_a_peer_says_and_reads_what_we_do_when_its_models_are_real():
+    agent = answering(load_agent(load_settings().agent))
+    told = models_of(load_settings(), "http://127.0.0.1:1/v1", "key", Path("moonshine"))
+    said = [message["content"] for message in told.messages]
+    assert [message["role"] for message in told.messages] == ["system", *["user", "assistant"] * (len(said) // 2)]
+    assert said.count(told.greeting) == 1
+    assert all(said.count(example.agent) == 2 for example in agent.examples)
+    assert agent.identity in told.greeting
+    assert (told.voice, told.max_tokens) == (agent.voice.name, agent.limits.max_reply_tokens)
+
+
+def test_the_ear_tells_the_same_of_a_peer_as_of_us():
+    def turn(kind: Kind, waited_s: float | None, *, cut_off: bool = False, silence_s: float | None = None) -> TurnHeard:
+        return TurnHeard(kind, "Hello?", 1.0, 2.0, 0.0, 2.0, waited_s, cut_off, silence_s)
+
+    turns = [
+        turn("say", 0.5),
+        turn("say", None),
+        turn("say with pause", None, cut_off=True),
+        turn("interrupt", 0.25, silence_s=0.125),
+        turn("interrupt", 9.0),
+    ]
+    rows = heard(turns)
+    assert rows["voice to voice, plain turns"] == {"n": 1, "p50_ms": 500, "p95_ms": 500, "max_ms": 500}
+    assert rows["voice to voice, halting turns"]["n"] == 0
+    assert rows["voice to voice, after a barge-in"]["p50_ms"] == 250
+    assert rows["barge-in to silence"]["p50_ms"] == 125
+    assert counts(turns) == {
+        "mid-sentence pauses": 1,
+        "of them cut off": 1,
+        "other turns": 4,
+        "of these cut off": 0,
+        "turns without an answer": 1,
+        "interruptions while the agent spoke": 1,
+    }
 
 
 def test_without_pipecat_it_is_said_how_to_get_it(monkeypatch, tmp_path: Path):
-    monkeypatch.setattr(sides, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(pipecat_process, "PYTHON", tmp_path / "python")
     with pytest.raises(ConfigError, match=r"scripts/peers\.sh"):
         pipecat(Script())
+    with pytest.raises(ConfigError, match=r"scripts/peers\.sh"):
+        wiring()
 
 
 def test_a_caller_asks_after_the_greeting_and_every_six_seconds_and_hangs_up():

@@ -128,3 +128,15 @@ def test_a_stream_that_breaks_off_is_lost_to_whoever_reads() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(0.5)
 
     run(main())
+
+
+def test_what_is_said_to_a_caller_who_has_hung_up_is_lost_until_that_was_read() -> None:
+    async def main() -> None:
+        line = SimulatedLine()
+        line.hang_up_by_caller()
+        await line.send(Play(QUIET))
+        assert [message async for message in line.receive()] == []
+        with pytest.raises(LineLost):
+            await line.send(Play(QUIET))
+
+    run(main())

@@ -70,6 +70,7 @@ class SimulatedLine:
         self._last_frame_at = 0.0
         self._news = asyncio.Event()
         self._ended = False
+        self._over = False  # and that is known: it was read, or the agent hung up
         self._lost = False
 
     @property
@@ -110,6 +111,7 @@ class SimulatedLine:
             if self._lost:
                 raise LineLost("the simulated stream broke off")
             if self._ended:
+                self._over = True
                 return
             while (tick_at := began_at + ticks * FRAME_S) <= loop.time():
                 self._tick(ticks, tick_at)
@@ -121,9 +123,14 @@ class SimulatedLine:
             await self._sleep_until(next_at)
 
     async def send(self, command: Outbound) -> None:
-        """Do to the carrier's buffer what the command says. Raises LineLost once the call is over."""
-        if self._ended or self._lost:
+        """Do to the carrier's buffer what the command says. Raises LineLost once it is known that the call is over.
+
+        What is sent to a caller who has hung up is dropped until that has been read, as with any line.
+        """
+        if self._over or self._lost:
             raise LineLost("the simulated call is over")
+        if self._ended:
+            return
         match command:
             case Play(mulaw=mulaw):
                 self._playback.queue(mulaw)
@@ -140,7 +147,7 @@ class SimulatedLine:
 
     async def hang_up(self) -> None:
         """End the call from the agent's side."""
-        self._ended = True
+        self._ended = self._over = True
         self._news.set()
 
     def _tick(self, number: int, at: float) -> None:

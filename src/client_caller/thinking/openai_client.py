@@ -40,10 +40,10 @@ log = logging.getLogger("client_caller.thinking")
 _KEPT_OPEN_S: Final = 3.0
 """Uvicorn, under vLLM and others, drops an idle connection after 5 s; a request that meets the drop is lost."""
 
-_TEMPERATURE: Final = 0.0
+TEMPERATURE: Final = 0.0
 """The likeliest word. Small models wander off at anything above, and the same call can be replayed."""
 
-_EMBEDDED: Final[dict[str, Any]] = {"cache_prompt": True, "repeat_penalty": 1.1, "repeat_last_n": 64}
+EMBEDDED_OPTIONS: Final[dict[str, Any]] = {"cache_prompt": True, "repeat_penalty": 1.1, "repeat_last_n": 64}
 """What only llama.cpp takes. Without the penalty the embedded model answers all of a call with its first sentence."""
 
 _LIKELIEST: Final = 20
@@ -202,14 +202,14 @@ class OpenAIModel:
             "model": self._settings.model,
             "messages": conversation(as_text(messages, tools) if self._in_text else messages),
             "max_tokens": max_tokens,
-            "temperature": _TEMPERATURE,
+            "temperature": TEMPERATURE,
             "stream": True,
         }
         stop = {"stop": [RESULT]} if tools else {}
         return body | (stop if self._in_text else offer(tools)) | self._own_options(call_id)
 
     def _own_options(self, call_id: str) -> dict[str, Any]:
-        return {**_EMBEDDED, "id_slot": self._slots.of(call_id)} if self._slots else {}
+        return {**EMBEDDED_OPTIONS, "id_slot": self._slots.of(call_id)} if self._slots else {}
 
 
 async def _next_chunk(lines: AsyncIterator[str], within_s: float) -> Chunk | None:
