@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # before it is loaded (its Privacy.md).
 os.putenv("ORT_DISABLE_TELEMETRY", "1")
 
+# numpy's OpenBLAS splits a sum of more than 10,000 products over all cores, and its threads then wait for more without
+# sleeping: 0.11 s of a core for the level of a sentence, which takes 0.3 ms. Read when numpy is loaded.
+os.putenv("OPENBLAS_NUM_THREADS", "1")
+
 __all__ = ["CallContext", "Done", "ToolFailed", "tool"]
 
 _FROM = {
