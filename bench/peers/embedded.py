@@ -24,6 +24,10 @@ from peers.pipecat_process import WIRING, pipecat_server, versions
 _LANGUAGE_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOONSHINE: Final = "moonshine-tiny-en/tokenizer.bin"
 
+_REPLY_TOKENS: Final = 30
+"""Of an answer: two sentences or three. Ours ends after the agent's one; Pipecat knows no such limit, and with the
+agent's sixty tokens it speaks for longer than a caller listens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Models:
@@ -87,7 +91,7 @@ def models_of(settings: Settings, base_url: str, api_key: str, moonshine: Path) 
         api_key=api_key,
         model=settings.thinking.model,
         temperature=TEMPERATURE,
-        max_tokens=agent.limits.max_reply_tokens,
+        max_tokens=_REPLY_TOKENS,
         options=EMBEDDED_OPTIONS,
         messages=[{"role": message.role, "content": message.content} for message in read],
         greeting=greeting,

@@ -18,6 +18,9 @@ from pathlib import Path
 FALLBACK_S = 3.0
 """After so much silence Pipecat answers although Smart Turn has found the turn unfinished."""
 
+PATIENCE_S = 30.0
+"""A caller waits for the end of an answer: Pipecat's are longer than ours."""
+
 
 async def main(calls: int, out: Path) -> None:
     from client_caller.rehearsal.caller import rehearse
@@ -35,7 +38,10 @@ async def main(calls: int, out: Path) -> None:
         async with embedded_pipecat(Path(folder)) as stage:
             for number, steps in enumerate([parts[0], *parts]):
                 call: HeardCall = await rehearse(
-                    stage.voice_url, steps, account_sid=ACCOUNT_SID, auth_token=stage.auth_token
+                    *(stage.voice_url, steps),
+                    account_sid=ACCOUNT_SID,
+                    auth_token=stage.auth_token,
+                    patience_s=PATIENCE_S,
                 )
                 if number:
                     turns += call.turns

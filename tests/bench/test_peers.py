@@ -107,7 +107,8 @@ def test_a_peer_says_and_reads_what_we_do_when_its_models_are_real():
     assert said.count(told.greeting) == 1
     assert all(said.count(example.agent) == 2 for example in agent.examples)
     assert agent.identity in told.greeting
-    assert (told.voice, told.max_tokens) == (agent.voice.name, agent.limits.max_reply_tokens)
+    assert (told.voice, told.words_per_minute) == (agent.voice.name, agent.voice.words_per_minute)
+    assert told.max_tokens < agent.limits.max_reply_tokens
 
 
 def test_the_ear_tells_the_same_of_a_peer_as_of_us():
