@@ -35,8 +35,8 @@ MOONSHINE_HZ: Final = 16_000
 FULL_SCALE: Final = 32_768
 
 TRANSCRIBED_WITHIN_S: Final = 0.7
-"""From the end of speech, 99 of 100 times, with this transcriber on two cores; Pipecat waits no longer for words. A
-transcript that comes earlier is taken when it comes."""
+"""After the end of speech, as Pipecat is told (`ttfs_p99_latency`). It waits no longer where words do not come at all;
+they are taken when they come, which is sooner."""
 
 transcriber = MoonshinePool(Path(MODELS["moonshine"]), workers=1)
 voice = EspeakVoice(MODELS["voice"], MODELS["words_per_minute"], MODELS["pitch"])
