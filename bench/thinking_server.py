@@ -20,7 +20,7 @@ from client_caller.settings import Settings, ThinkingSettings
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import OpenAIModel
 
-_EMBEDDED_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+EMBEDDED_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _PATIENCE_S: Final = 60.0
 _FREE_WITHIN_S: Final = 20.0
 _LOOK_EVERY_S: Final = 0.002
@@ -132,7 +132,7 @@ async def serving(settings: Settings, url: str, model: str, api_key: str) -> Asy
         finally:
             await server.close()
         return
-    llama = LlamaServer(ModelStore(settings.models).path(_EMBEDDED_MODEL), settings.thinking)
+    llama = LlamaServer(ModelStore(settings.models).path(EMBEDDED_MODEL), settings.thinking)
     await llama.start()
     try:
         server = Server(llama.base_url, llama.api_key, settings.thinking, embedded=True)

@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from client_caller.errors import ConfigError
-from client_caller.rehearsal.stage import ACCOUNT_SID, Stage, serving_process, stop
+from client_caller.rehearsal.stage import ACCOUNT_SID, Stage, announced_url, log_in, serving_process, stop
 from client_caller.settings import environment_with
 
 SERVER: Final = Path(__file__).with_name("wire_server.py")
@@ -38,7 +37,7 @@ async def light_server(folder: Path, calls_at_once: int, *options: str) -> Async
             "CLIENT_CALLER_LEDGER__URL": f"sqlite:///{folder / 'ledger.db'}",
         }
     )
-    with _log_in(folder) as log:
+    with log_in(folder) as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(SERVER), *options),
             env=environment,
@@ -47,23 +46,10 @@ async def light_server(folder: Path, calls_at_once: int, *options: str) -> Async
             stderr=log,
         )
         try:
-            assert process.stdout is not None
-            said = (await process.stdout.readline()).decode()
-            if " answers calls at " not in said:
-                raise ConfigError(f"the server did not come up: {_end_of(log.name)}")
-            url = said.split(" answers calls at ")[1].strip()
+            url = await announced_url(process, Path(log.name))
             yield Stage(url, auth_token, records, await serving_process(url))
         finally:
             await stop(process)
-
-
-def _log_in(folder: Path) -> BinaryIO:
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / "server.log").open("wb")
-
-
-def _end_of(log: str) -> str:
-    return " / ".join(Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from client_caller.agent import answering, load_agent
-from client_caller.conversation.actions import Turn
-from client_caller.mind import prompt_of
+from client_caller.mind import once_greeted, prompt_of
 from client_caller.models.store import ModelStore
 from client_caller.rehearsal.stage import Stage
 from client_caller.settings import Settings, load_settings
 from client_caller.thinking.llamacpp import LlamaServer
 from client_caller.thinking.openai_client import EMBEDDED_OPTIONS, TEMPERATURE
 from peers.pipecat_process import WIRING, pipecat_server, versions
+from thinking_server import EMBEDDED_MODEL
 
-_LANGUAGE_MODEL: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOONSHINE: Final = "moonshine-tiny-en/tokenizer.bin"
 
 _REPLY_TOKENS: Final = 30
@@ -56,7 +55,8 @@ def wiring() -> dict[str, str]:
         "voice activity": "SileroVADAnalyzer",
         "turns": "its default strategies, with the Smart Turn v3 that it ships",
         "transcript": "Moonshine tiny as we call it, in its SegmentedSTTService; one thread",
-        "language model": "SmolLM2-135M on our llama.cpp server, by its OpenAILLMService",
+        "language model": "SmolLM2-135M on our llama.cpp server, by its OpenAILLMService; "
+        f"an answer has {_REPLY_TOKENS} tokens at most",
         "voice": "eSpeak NG as we call it, in its TTSService",
         "does not": "check signatures, record, hang up over REST, send marks; logs warnings only",
         **versions(),
@@ -71,7 +71,7 @@ async def embedded_pipecat(folder: Path) -> AsyncIterator[Stage]:
     """
     settings = load_settings()
     store = ModelStore(settings.models)
-    server = LlamaServer(store.path(_LANGUAGE_MODEL), settings.thinking)
+    server = LlamaServer(store.path(EMBEDDED_MODEL), settings.thinking)
     await server.start()
     try:
         told = models_of(settings, server.base_url, server.api_key, store.path(_MOONSHINE).parent)
@@ -84,8 +84,8 @@ async def embedded_pipecat(folder: Path) -> AsyncIterator[Stage]:
 def models_of(settings: Settings, base_url: str, api_key: str, moonshine: Path) -> Models:
     """What our own server would say, read and ask with these settings. moonshine: the folder with its files."""
     agent = answering(load_agent(settings.agent))
-    greeting = " ".join(filter(None, (agent.identity, agent.greeting)))
-    read = prompt_of(agent, ()).messages((Turn("agent", greeting),))
+    greeting, _ = once_greeted(agent)
+    read = prompt_of(agent, ()).messages((greeting,))
     return Models(
         base_url=base_url,
         api_key=api_key,
@@ -94,7 +94,7 @@ def models_of(settings: Settings, base_url: str, api_key: str, moonshine: Path) 
         max_tokens=_REPLY_TOKENS,
         options=EMBEDDED_OPTIONS,
         messages=[{"role": message.role, "content": message.content} for message in read],
-        greeting=greeting,
+        greeting=greeting.text,
         moonshine=str(moonshine),
         voice=agent.voice.name,
         words_per_minute=agent.voice.words_per_minute,

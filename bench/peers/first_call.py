@@ -4,7 +4,7 @@
 
 In:   nothing.     Out: one table, bench/results/first_call_pipecat.json.
 Rule: one call goes before those that count, for whatever is loaded at the first. What only our own record can tell,
-      such as when the end of speech was noticed, is not in it. It takes some fifteen minutes; the machine must be idle.
+      such as when the end of speech was noticed, is not in it. It takes some twenty minutes; the machine must be idle.
 """
 
 import argparse

@@ -11,10 +11,10 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from client_caller.errors import ConfigError
-from client_caller.rehearsal.stage import Stage, serving_process, stop
+from client_caller.rehearsal.stage import Stage, announced_url, log_in, serving_process, stop
 
 PYTHON: Final = Path(__file__).parents[2] / ".peers" / "pipecat" / "bin" / "python"
 
@@ -28,7 +28,6 @@ _AS_OURS: Final = {"OPENBLAS_NUM_THREADS": "1"}
 """What our package sees to by itself where it is loaded before numpy. Without it each transcript of our transcriber
 would cost Pipecat a tenth of a second of a core."""
 
-_UP_WITHIN_S: Final = 120.0
 
 _VERSIONS: Final = """
 import importlib.metadata, json, platform
@@ -53,7 +52,7 @@ def versions() -> dict[str, str]:
 @asynccontextmanager
 async def pipecat_server(name: str, told: Mapping[str, Any], folder: Path) -> AsyncIterator[Stage]:
     """Start `name`, a file in this folder. folder: for its log. Raises ConfigError when it does not come up."""
-    with _log_in(folder) as log:
+    with log_in(folder) as log:
         process = await asyncio.create_subprocess_exec(
             *(str(PYTHON), str(Path(__file__).with_name(name)), json.dumps(told)),
             cwd=folder,
@@ -62,28 +61,7 @@ async def pipecat_server(name: str, told: Mapping[str, Any], folder: Path) -> As
             stderr=log,
         )
         try:
-            url = await _announced(process, Path(log.name))
+            url = await announced_url(process, Path(log.name))
             yield Stage(url, secrets.token_hex(16), folder, await serving_process(url))
         finally:
             await stop(process)
-
-
-async def _announced(process: asyncio.subprocess.Process, log: Path) -> str:
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(_UP_WITHIN_S):
-            said = (await process.stdout.readline()).decode()
-    except TimeoutError:
-        said = ""
-    if " answers calls at " not in said:
-        raise ConfigError(f"Pipecat did not come up: {_end_of(log)}")
-    return said.split(" answers calls at ")[1].strip()
-
-
-def _log_in(folder: Path) -> BinaryIO:
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / "server.log").open("wb")
-
-
-def _end_of(log: Path) -> str:
-    return " / ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:])

@@ -67,7 +67,7 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
             **(changes or {}),
         }
     )
-    with _log_in(folder) as log:
+    with log_in(folder) as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "client_caller", "serve", "--host", "127.0.0.1", "--port", "0"),
             env=environment,
@@ -76,7 +76,7 @@ async def serving(folder: Path, changes: Mapping[str, str] | None = None) -> Asy
             stderr=log,
         )
         try:
-            url = await _announced_url(process, folder / "server.log")
+            url = await announced_url(process, folder / "server.log")
             yield Stage(url, auth_token, records, await serving_process(url))
         finally:
             await stop(process)
@@ -91,12 +91,14 @@ async def serving_process(url: str) -> int:
         raise ConfigError(f"nobody answers at {url}: {wrong}") from wrong
 
 
-def _log_in(folder: Path) -> BinaryIO:
+def log_in(folder: Path) -> BinaryIO:
+    """The server's log in a folder, which is made; to be closed."""
     folder.mkdir(parents=True, exist_ok=True)
     return (folder / "server.log").open("wb")
 
 
-async def _announced_url(process: asyncio.subprocess.Process, log: Path) -> str:
+async def announced_url(process: asyncio.subprocess.Process, log: Path) -> str:
+    """Where a server says that it answers calls, once it does. Raises ConfigError with the end of its log."""
     assert process.stdout is not None
     try:
         async with asyncio.timeout(_UP_WITHIN_S):
