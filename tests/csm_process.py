@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -37,6 +39,21 @@ def process_at(url: str) -> int:
         health = client.get(f"{url}/health").json()
     assert health["status"] == "alive"
     return int(health["process"])
+
+
+def kill_process_at(url: str) -> int:
+    """Kill the process that answers; its id, once it and what it listened with are gone.
+
+    Until then the kernel takes connections for it, and breaks them off when it goes.
+    """
+    killed = process_at(url)
+    end = os.pidfd_open(killed)
+    try:
+        os.kill(killed, signal.SIGKILL)
+        assert select.select([end], [], [], 60)[0]
+    finally:
+        os.close(end)
+    return killed
 
 
 def figure(url: str, name: str) -> float:
