@@ -4,6 +4,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 CALLER := .venv/bin/client-caller
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE # else each of the many processes that tests start would compile everything anew
 .PHONY: help setup torch models demo serve check test long bench soak load clean
 
 help: ## say what can be made
@@ -34,9 +35,11 @@ test: models torch ## everything the CI runs: lint, types and all tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pytest -n 2 --dist loadscope -m "not realtime and not long"
-	@# Types are checked meanwhile: a call in real time leaves most of two cores idle, and whoever is nice takes only that.
+	@# Calls in real time leave most of two cores idle: others go on beside the demo, the longest, and types are checked by
+	@# whoever is nice. None of these tests is about speed, and they pass with a third load beside them.
 	nice -n 19 $(PYTHON) -m mypy & types=$$!; \
-	$(PYTHON) -m pytest -m "realtime and not long" $$(grep -rl --include='test_*.py' mark.realtime tests); \
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "realtime and not long" \
+		tests/test_demo.py $$(grep -rl --include='test_*.py' mark.realtime tests); \
 	calls=$$?; wait $$types && exit $$calls
 
 long: models torch ## the tests that take too long for every change

@@ -88,7 +88,6 @@ class Caller:
     def __init__(self, line: SimulatedLine) -> None:
         self.line = line
         self.spoken: list[tuple[float, float]] = []  # first and last sample of each utterance
-        self.most_tasks = 0
         self.began_at = asyncio.get_running_loop().time()
 
     @property
@@ -96,10 +95,9 @@ class Caller:
         return asyncio.get_running_loop().time() - self.began_at
 
     async def wait(self, seconds: float) -> None:
-        """Let whole ticks pass, and keep an eye on how many tasks there are."""
+        """Let whole ticks pass."""
         for _ in range(round(seconds / FRAME_S)):
             await asyncio.sleep(FRAME_S)
-            self.most_tasks = max(self.most_tasks, len(asyncio.all_tasks()))
 
     async def say(self, seconds: float = 1.0) -> None:
         """Speak, and be done when the last sample has left."""

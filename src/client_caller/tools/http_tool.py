@@ -11,8 +11,10 @@ draft-ietf-httpapi-idempotency-key-header.
 
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing, suppress
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -52,7 +54,7 @@ class HttpTools:
     def __init__(self, secrets: Mapping[str, SecretStr], transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._secrets = {name.lower(): secret.get_secret_value() for name, secret in secrets.items()}
         limits = httpx2.Limits(keepalive_expiry=_KEPT_OPEN_S)
-        self._transport = transport or httpx2.AsyncHTTPTransport(limits=limits)
+        self._transport = transport or httpx2.AsyncHTTPTransport(verify=_trusted(), limits=limits)
 
     def with_secrets(self, secrets: Mapping[str, SecretStr]) -> "HttpTools":
         """Tools with other secrets, by the same connections."""
@@ -125,6 +127,12 @@ class HttpTools:
             return response.status_code, content[:_READ_AT_MOST]
         finally:
             await response.aclose()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom requests trust, read once a process: to read all certificates takes 40 ms."""
+    return httpx2.create_ssl_context()
 
 
 async def _raw(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
