@@ -4,8 +4,8 @@
 
 In:   a server process whose other engines are fakes; callers over real sockets, more of them each time.
 Out:  one table, one JSON: what a call costs of the processor and of memory, how late the agent's frames come.
-Rule: a round ends with the first number of calls at which frames are lost, the caller hears a gap, or the recording misses
-      more of a caller than its first and last moments: a server that falls behind hears everything, but too late.
+Rule: a round ends with the first number of calls at which frames are lost, the caller hears a gap, or the recording
+      misses more of a caller than its first and last moments: a server that falls behind hears all, but too late.
       Where a core is full is a matter of chance, and of the day; so there are several rounds, and the least counts.
       The callers run in this process and need a core of their own: on fewer than two, they are what is measured.
       Sound is late when it comes after the carrier's lead should have been filled again; a little of each answer is,
