@@ -1,6 +1,7 @@
 """`client-caller engine csm`: what it refuses, and the whole of it with a tiny model of random weights."""
 
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from websockets.sync.client import connect
 from client_caller import cli
 from client_caller.speaking.csm import app
 from client_caller.speaking.csm.wire import Begun, Ended, Open, Ready, Speak, encode, read_answer
-from csm_process import kill_process_at, process_at, running_csm
+from csm_process import process_at, running_csm
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,8 @@ def test_it_speaks_noise_until_it_is_told_to_stop(tmp_path: Path) -> None:
 
 def test_an_engine_that_is_killed_is_back_at_the_same_address_and_ends_with_its_supervisor(tmp_path: Path) -> None:
     with running_csm(tmp_path, "--slots", "2", key="k-1") as (url, supervisor):
-        killed = kill_process_at(url)
+        killed = process_at(url)
+        os.kill(killed, signal.SIGKILL)
         following = process_at(url)
         assert following not in (killed, supervisor.pid)
         with socket.create_connection(("127.0.0.1", httpx2.URL(url).port or 0)) as connection:
