@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from client_caller.speaking.csm.protocol import FRAME_S
@@ -103,6 +103,13 @@ def test_a_running_voice_whose_next_clause_is_unread_is_read_before_it_falls_sil
     assert scheduler.plan([waiting(1, 500), running(0, 0.20, 30)]).prefill == (0, 30)
     assert scheduler.plan([waiting(1, 500), running(0, 0.60, 30)]).prefill == (1, 500)
     assert scheduler.plan([running(0, 0.50, 30)]).prefill == (0, 30)
+
+
+def test_a_voice_that_would_not_last_over_a_batch_without_it_is_read_first_if_the_others_can_wait() -> None:
+    scheduler = measured(step_s=0.040, batch=4)
+    assert scheduler.plan([running(0, 0.08), running(1, 0.08, 30)]).prefill == (1, 30)
+    assert scheduler.plan([running(0, 0.08), running(1, 0.30, 30)]).frames == (0,)
+    assert scheduler.plan([running(0, 0.03), running(1, 0.08, 30)]).frames == (0,)
 
 
 def test_who_has_nothing_to_say_is_read_when_nobody_else_wants_the_time() -> None:
@@ -286,6 +293,7 @@ evenings = st.builds(
 
 @settings(max_examples=20, deadline=None)
 @given(evenings)
+@example(Evening(seed=38948614, batch=8, step_s=0.03, per_slot_s=0.0017579943966045616, row_s=0.00012363421310567714))
 def test_no_voice_falls_silent_and_everyone_begins_in_time(evening: Evening) -> None:
     evening.run(until=6.0)
     assert evening.done

@@ -39,6 +39,9 @@ _LONGEST_READ_S: Final = FRAME_S
 _LONGEST_DEFERRAL_S: Final = FRAME_S / 2
 """So long a first frame may wait for others with which it can share a batch."""
 
+_SLOWER: Final = 1.25
+"""So much longer than usual a step may take before a voice falls silent that was not read in time for it."""
+
 _EASE_S: Final = 0.001
 """Nobody rests for less."""
 
@@ -141,8 +144,8 @@ class Scheduler:
         unread = [need for need in [*waiting, *running, *idle] if need.unread]
         spare_s = self._spare_s(running)
         hurried = bool(running) and spare_s < self._reads.predicted(self._chunks[0]) and not self._is_unfair
-        if hurried and running[0].unread:
-            return self._read(running[0], 0.0)
+        if hurried and (pressed := self._cannot_wait(running)):
+            return self._read(pressed, 0.0)
         begins = any(not need.begun for need in ready)
         if unread and not hurried and not (begins and self._begins_now(self._most_pressing(unread))):
             return self._read(self._most_pressing(unread), spare_s)
@@ -179,6 +182,19 @@ class Scheduler:
             reading_s += self._reads.predicted(need.unread) if need.unread else 0.0
             spare_s = min(spare_s, need.ahead_s - reading_s - self.predicted_step_s(count) - _SLACK_S)
         return spare_s
+
+    def _cannot_wait(self, running: Sequence[SlotNeed]) -> SlotNeed | None:
+        """Whose prompt is read before the next batch: the first's, or that of who would not last until the one after.
+
+        The latter if the first can spare that time.
+        """
+        step_s = _SLOWER * self.predicted_step_s(self._batch)
+        for need in running:
+            reading_s = self._reads.predicted(need.unread) if need.unread else 0.0
+            is_late = need.ahead_s < reading_s + 2 * step_s and reading_s + step_s <= running[0].ahead_s
+            if need.unread and (need is running[0] or is_late):
+                return need
+        return None
 
     def _most_pressing(self, unread: Sequence[SlotNeed]) -> SlotNeed:
         """Whose prompt is read next: that of a voice which would fall silent, else the first."""
