@@ -189,10 +189,10 @@ class Scheduler:
         The latter if the first can spare that time.
         """
         step_s = _SLOWER * self.predicted_step_s(self._batch)
-        for need in running:
-            reading_s = self._reads.predicted(need.unread) if need.unread else 0.0
-            is_late = need.ahead_s < reading_s + 2 * step_s and reading_s + step_s <= running[0].ahead_s
-            if need.unread and (need is running[0] or is_late):
+        first = running[0]
+        for need in (each for each in running if each.unread):
+            reading_s = self._reads.predicted(need.unread)
+            if need is first or (need.ahead_s < reading_s + 2 * step_s and reading_s + step_s <= first.ahead_s):
                 return need
         return None
 
